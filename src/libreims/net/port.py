@@ -1,0 +1,114 @@
+"""What the program needs from a network, so that it runs on real sockets and on a simulated network alike.
+
+Adapters: `net.sockets` (this machine) and `net.simulated` (virtual time, latency, loss, duplication).
+Everything is callback driven and synchronous; addresses are `(host, port)` with IPv6 hosts unbracketed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+Address = tuple[str, int]
+"""`(host, port)`; an IPv6 host stands without brackets, in the form of RFC 5952."""
+
+Receive = Callable[[bytes, Address], None]
+"""Called with each datagram and where it came from."""
+
+
+class Flow(NamedTuple):
+    """The path between one of our sockets and a peer: where a message came from, where its answer goes."""
+
+    transport: str
+    """`"UDP"` or `"TCP"`, as in a Via header."""
+    local: Address
+    remote: Address
+    connection: int = 0
+    """Number of the TCP connection; 0 for UDP, or for TCP where any connection to `remote` will do."""
+
+
+class DatagramSocket(Protocol):
+    """A bound UDP socket."""
+
+    @property
+    def local(self) -> Address:
+        """Where it is bound, with the port that the system chose when 0 was asked for."""
+
+    def send(self, data: bytes, remote: Address) -> None:
+        """Send one datagram; what the network refuses is lost silently, as on the wire."""
+
+    def close(self) -> None:
+        """Release the port; no callback afterwards."""
+
+
+class StreamHandler(Protocol):
+    """Who listens to one TCP connection."""
+
+    def data_received(self, data: bytes) -> None:
+        """Octets, in order, cut anywhere."""
+
+    def closed(self, error: Exception | None) -> None:
+        """Called exactly once; `error` is None after an orderly end."""
+
+
+class Stream(Protocol):
+    """One TCP connection, outgoing ones being usable before they are established."""
+
+    @property
+    def local(self) -> Address:
+        """Our end."""
+
+    @property
+    def remote(self) -> Address:
+        """The peer's end."""
+
+    def send(self, data: bytes) -> None:
+        """Queue octets; a peer that reads too slowly has its connection closed, never our memory filled."""
+
+    def close(self) -> None:
+        """Close after what is queued has been sent; `closed` is called."""
+
+
+class Listener(Protocol):
+    """A listening TCP socket."""
+
+    @property
+    def local(self) -> Address:
+        """Where it is bound."""
+
+    def close(self) -> None:
+        """Stop accepting; connections that are open stay open."""
+
+
+@dataclass(frozen=True, slots=True)
+class TcpOptions:
+    """Socket options of SIP connections; TCP_NODELAY is always set."""
+
+    keepalive: int = 900
+    """Idle seconds before the first keepalive probe; 0 switches probes off."""
+    keepcount: int = 2
+    """Unanswered probes before the connection is given up."""
+    connect_timeout: float = 5.0
+    """Seconds to wait for a connection to be established."""
+    write_limit: int = 1 << 20
+    """Octets that may wait for a slow reader before the connection is closed."""
+
+
+Accept = Callable[[Stream], StreamHandler]
+"""Called with each accepted connection; what it returns listens to it."""
+
+
+class Network(Protocol):
+    """Where sockets come from."""
+
+    def udp(self, local: Address, receive: Receive) -> DatagramSocket:
+        """Bind a UDP socket (IPv4 or IPv6 by the host's form). Raises OSError."""
+
+    async def tcp_listen(self, local: Address, accept: Accept, options: TcpOptions) -> Listener:
+        """Bind and listen. Raises OSError."""
+
+    def tcp_connect(
+        self, local_host: str | None, remote: Address, handler: StreamHandler, options: TcpOptions
+    ) -> Stream:
+        """Start to connect; failure is told by `handler.closed(error)`, never raised."""
