@@ -1,0 +1,78 @@
+"""The hook that every SIP message passes exactly once on its way in and once on its way out.
+
+It sits above the transactions (a retransmission is not a message) and below the procedures.  The
+message log and the statistics are here and nowhere else; callflow modifiers and custom headers join
+them here.  Called by `cscf.router` (in) and `cscf.user_agent` (out).
+"""
+
+from __future__ import annotations
+
+from libreims.base.counters import Counters
+from libreims.base.log import LayerLog
+from libreims.net.port import Flow
+from libreims.proto.sip.message import Message, Request, Response
+
+REMEMBERED_CALL_IDS = 16384
+"""Call-IDs whose log number is remembered; the oldest are forgotten first."""
+
+
+class DialogNumbers:
+    """The number that stands in the SIP log for a dialog: one for each Call-ID, in order of appearance."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._last = 0
+
+    def of(self, call_id: str) -> int:
+        """The number of this Call-ID, a new one at first sight."""
+        number = self._numbers.get(call_id)
+        if number is None:
+            self._last = number = (self._last + 1) & 0xFFFF
+            if len(self._numbers) >= REMEMBERED_CALL_IDS:
+                del self._numbers[next(iter(self._numbers))]
+            self._numbers[call_id] = number
+        return number
+
+
+class Callflow:
+    """Sees every message: writes the SIP log and counts."""
+
+    def __init__(self, log: LayerLog, counters: Counters) -> None:
+        self._log = log
+        self._counters = counters
+        self._numbers = DialogNumbers()
+
+    def received(self, message: Message, flow: Flow) -> None:
+        """A request or response has come in."""
+        self._counters.count(message_name(message))
+        self._write("FROM", message, flow)
+
+    def sent(self, message: Message, flow: Flow) -> None:
+        """A request or response has gone out."""
+        self._counters.count(message_name(message))
+        self._write("TO", message, flow)
+
+    def number(self, call_id: str) -> int:
+        """The log number of a dialog."""
+        return self._numbers.of(call_id)
+
+    def _write(self, direction: str, message: Message, flow: Flow) -> None:
+        log = self._log
+        if not log.info_on:
+            return
+        host, port = flow.remote
+        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        if isinstance(message, Response):
+            head = f"{place} {message.status} {message.reason} ({message.cseq.method})"
+        elif isinstance(message, Request):
+            head = f"{place} {message.method} {message.uri}"
+        dump = message.encode() if log.debug_on else None
+        log.message(direction, self._numbers.of(message.call_id), head, dump)
+
+
+def message_name(message: Message) -> str:
+    """The name under which a message is counted: `sip_register`, `sip_200`."""
+    if isinstance(message, Request):
+        return "sip_" + message.method.lower()
+    assert isinstance(message, Response)
+    return f"sip_{message.status}"

@@ -1,0 +1,133 @@
+"""SIP's one way out: procedures hand over answers and requests, this makes them messages and sends them.
+
+It adds what belongs to every message of ours (User-Agent or Server, Max-Forwards, Contact), lets the
+callflow hook see it, and gives it to the transaction layer.  It also knows how a peer is reached:
+which of our addresses faces it, and when a request is too big for UDP (RFC 3261 §18.1.1).
+"""
+
+from __future__ import annotations
+
+from libreims.config.store import ConfigStore
+from libreims.cscf.answer import Answer
+from libreims.cscf.callflow import Callflow
+from libreims.net.address import host_text
+from libreims.net.port import Address, Flow
+from libreims.net.sip_transport import SipTransport
+from libreims.proto.sip.client_transaction import ClientTransaction
+from libreims.proto.sip.headers import NameAddr
+from libreims.proto.sip.message import Request, Response
+from libreims.proto.sip.server_transaction import ServerTransaction
+from libreims.proto.sip.stack import ClientListener, SipStack
+from libreims.proto.sip.uri import Uri
+
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REGISTER, SUBSCRIBE"
+"""Methods that the server handles (RFC 3261 §20.5)."""
+SUPPORTED = "path"
+"""Option tags that the server understands (RFC 3261 §20.37)."""
+VIA_OCTETS = 90
+"""What the Via of a request adds to its size, generously."""
+
+
+class UserAgent:
+    """Sends responses and requests for all procedures."""
+
+    def __init__(
+        self, stack: SipStack, transport: SipTransport, callflow: Callflow, config: ConfigStore
+    ) -> None:
+        self._stack = stack
+        self._transport = transport
+        self._callflow = callflow
+        self._config = config
+
+    def respond(self, transaction: ServerTransaction, answer: Answer) -> Response:
+        """Send an answer; the dialog's tag, User-Agent and body headers are added."""
+        response = Response.to(
+            transaction.request,
+            answer.status,
+            answer.reason,
+            tag=transaction.local_tag,
+            headers=answer.headers,
+            body=answer.body,
+        )
+        if answer.content_type:
+            response.set("Content-Type", answer.content_type)
+        if response.get("Server") is None:
+            response.set("Server", self._config.current.user_agent)
+        transaction.respond(response)
+        self._callflow.sent(response, transaction.flow)
+        return response
+
+    def request(self, request: Request, flow: Flow, listener: ClientListener) -> ClientTransaction:
+        """Send a request in a transaction of its own."""
+        self._complete(request)
+        transaction = self._stack.request(request, flow, listener)
+        self._callflow.sent(request, flow)
+        return transaction
+
+    def acknowledge(self, ack: Request, flow: Flow) -> None:
+        """Send the ACK of a 2xx, which has no transaction (RFC 3261 §13.2.2.4)."""
+        self._complete(ack)
+        self._stack.send(ack, flow)
+        self._callflow.sent(ack, flow)
+
+    def _complete(self, request: Request) -> None:
+        if request.max_forwards is None:
+            request.set("Max-Forwards", "70")
+        if request.get("User-Agent") is None:
+            request.set("User-Agent", self._config.current.user_agent)
+
+    def contact(self, flow: Flow) -> str:
+        """Our Contact towards the peer of this flow."""
+        host, port = flow.local
+        transport = ";transport=tcp" if flow.transport == "TCP" else ""
+        return f"<sip:{host_text(host)}:{port}{transport}>"
+
+    def flow_to(self, request: Request, known: Flow) -> Flow:
+        """How an in-dialog or routed request travels to a peer known by an earlier flow.
+
+        The next hop is the top Route or the Request-URI (RFC 3261 §8.1.2).  Where it names the peer of
+        the known flow, an open TCP connection goes on being used; a request above `tcp_threshold` moves from UDP to
+        TCP (§18.1.1).
+        """
+        routes = request.routes
+        uri = _next_hop(routes[0] if routes else None, request)
+        transport, remote = known.transport, known.remote
+        connection = known.connection
+        if uri is not None:
+            wanted = (uri.params.get("transport") or "").upper()
+            address = uri.host_port()
+            if address != remote or (wanted and wanted != transport):
+                transport = wanted if wanted in ("UDP", "TCP") else "UDP"
+                remote, connection = address, 0
+        return self.sized(Flow(transport, known.local, remote, connection), request)
+
+    def sized(self, flow: Flow, request: Request) -> Flow:
+        """The same flow, or its TCP twin for a request that is too big for a datagram."""
+        if flow.transport != "UDP":
+            return flow
+        threshold = self._config.current.tcp_threshold
+        if threshold <= 0 or _size(request) + VIA_OCTETS <= threshold:
+            return flow
+        return Flow("TCP", flow.local, flow.remote, 0)
+
+    def local_for(self, remote_host: str) -> Address:
+        """The listening address that faces a host."""
+        return self._transport.local_for(remote_host)
+
+
+def _next_hop(route: NameAddr | None, request: Request) -> Uri | None:
+    uri = route.uri if route is not None else request.target
+    # Only an address literal can be reached: phones' contacts and paths hold nothing else.
+    return uri if uri.scheme in ("sip", "sips") and _is_literal(uri.host) else None
+
+
+def _is_literal(host: str) -> bool:
+    return ":" in host or host.replace(".", "").isdigit()
+
+
+def _size(request: Request) -> int:
+    size = len(request.method) + len(request.uri) + len(request.body) + 40
+    for name, values in request.fields.items():
+        for value in values:
+            size += len(name) + len(value) + 4
+    return size
