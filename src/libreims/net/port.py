@@ -8,24 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-Address = tuple[str, int]
-"""`(host, port)`; an IPv6 host stands without brackets, in the form of RFC 5952."""
+from libreims.proto.sip.flow import Address, Flow
+
+__all__ = [
+    "Accept",
+    "Address",
+    "DatagramSocket",
+    "Flow",
+    "Listener",
+    "Network",
+    "Receive",
+    "Stream",
+    "StreamHandler",
+    "TcpOptions",
+]
 
 Receive = Callable[[bytes, Address], None]
 """Called with each datagram and where it came from."""
-
-
-class Flow(NamedTuple):
-    """The path between one of our sockets and a peer: where a message came from, where its answer goes."""
-
-    transport: str
-    """`"UDP"` or `"TCP"`, as in a Via header."""
-    local: Address
-    remote: Address
-    connection: int = 0
-    """Number of the TCP connection; 0 for UDP, or for TCP where any connection to `remote` will do."""
 
 
 class DatagramSocket(Protocol):
@@ -112,3 +113,6 @@ class Network(Protocol):
         self, local_host: str | None, remote: Address, handler: StreamHandler, options: TcpOptions
     ) -> Stream:
         """Start to connect; failure is told by `handler.closed(error)`, never raised."""
+
+    def source_for(self, remote_host: str) -> str | None:
+        """Which of our addresses packets to `remote_host` leave from; None where there is no way to it."""
