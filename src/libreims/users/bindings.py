@@ -1,0 +1,250 @@
+"""Who is registered where (the location service of RFC 3261 §10): bindings with their expiry and events.
+
+A `Binding` is a value: a refresh makes a new one with the same `number`.  Everything that changes goes
+through `Bindings.apply`, which stores, keeps the deadlines and publishes one `BindingsChanged` per
+procedure; the API, SMS and the reg-event notifier listen to that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from libreims.base.bus import Bus
+from libreims.base.clock import Clock, UtcClock
+from libreims.net.port import Address, Flow
+from libreims.users.database import Found
+from libreims.users.expiry import Expiry
+
+NUMBERS = 0x10000
+"""Log identifiers have four hexadecimal digits (manual §9.1)."""
+
+
+class Cause(StrEnum):
+    """Why a binding changed: the events of RFC 3680 §5.3.2."""
+
+    REGISTERED = "registered"
+    CREATED = "created"
+    REFRESHED = "refreshed"
+    SHORTENED = "shortened"
+    EXPIRED = "expired"
+    DEACTIVATED = "deactivated"
+    PROBATION = "probation"
+    UNREGISTERED = "unregistered"
+    REJECTED = "rejected"
+
+    @property
+    def ends(self) -> bool:
+        """Whether the binding is gone after it."""
+        return self not in _LIVING
+
+
+_LIVING = frozenset({Cause.REGISTERED, Cause.CREATED, Cause.REFRESHED, Cause.SHORTENED})
+
+
+class Features(NamedTuple):
+    """What the phone said it can do, from the feature tags of its Contact (RFC 3840)."""
+
+    sms: bool = False
+    """SMS over IP: `+g.3gpp.smsip` (TS 24.341)."""
+    video: bool = False
+    """`video`."""
+    volte: bool = False
+    """MMTel: `+g.3gpp.icsi-ref` naming `ims.icsi.mmtel` (TS 24.173)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One contact of one user."""
+
+    impi: str
+    aor: str
+    """Key of the IMPU in the To of the REGISTER; the others of the user are registered implicitly."""
+    contact: str
+    """The contact URI as text, without angle brackets."""
+    flow: Flow
+    """Where the REGISTER came from."""
+    number: int
+    """The identifier in the log, kept over refreshes."""
+    call_id: str
+    cseq: int
+    registered_at: float
+    """UTC of the first registration."""
+    expires_at: float
+    """UTC."""
+    q: float = 1.0
+    params: str = ""
+    """Other Contact parameters as text, `;audio;+g.3gpp.smsip`, to be repeated in answers."""
+    features: Features = Features()
+    instance: str = ""
+    """`+sip.instance` without quotes: `<urn:gsma:imei:...>` (RFC 5626 §4.1)."""
+    reg_id: int = 0
+    """`reg-id` (RFC 5626 §4.2); 0 without."""
+    imei: str = ""
+    """The 14 digits that IMEIs are compared by."""
+    emergency: bool = False
+    """Emergency registration: `sos` in the contact URI (TS 24.229 §5.1.6.2)."""
+    path: tuple[str, ...] = ()
+    """Path values, topmost first: the route set of requests to the contact (RFC 3327 §5)."""
+    user_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happened to one binding; where `cause.ends`, `binding` is the one that is gone."""
+
+    cause: Cause
+    binding: Binding
+    previous: Binding | None = None
+    """The one that `binding` takes the place of."""
+
+
+@dataclass(frozen=True, slots=True)
+class BindingsChanged:
+    """Event: bindings of one user changed, in one procedure."""
+
+    impi: str
+    changes: tuple[Change, ...]
+
+
+class Bindings:
+    """The bindings of all users."""
+
+    def __init__(self, clock: Clock, utc: UtcClock, bus: Bus) -> None:
+        self._utc = utc
+        self._bus = bus
+        self._by_impi: dict[str, tuple[Binding, ...]] = {}
+        self._by_number: dict[int, Binding] = {}
+        # Behind one address there is mostly one binding; load generators and proxies have thousands.
+        self._by_remote: dict[Address, int | dict[int, None]] = {}
+        self._expiry: Expiry[int] = Expiry(clock, self._expired)
+        self._last_number = 0
+
+    def __len__(self) -> int:
+        return len(self._by_number)
+
+    def __iter__(self) -> Iterator[Binding]:
+        return iter(tuple(self._by_number.values()))
+
+    # --- lookups
+
+    def of(self, impi: str) -> tuple[Binding, ...]:
+        """The bindings of a user, the one that was registered or refreshed last at the end."""
+        return self._by_impi.get(impi, ())
+
+    def by_number(self, number: int) -> Binding | None:
+        """The binding with this log identifier."""
+        return self._by_number.get(number)
+
+    def by_contact(self, contact: str) -> Binding | None:
+        """The binding with this contact URI, as text (an operator's command: looks at all of them)."""
+        return next((binding for binding in self._by_number.values() if binding.contact == contact), None)
+
+    def by_remote(self, remote: Address) -> Iterator[Binding]:
+        """The bindings that were registered from this address and port."""
+        numbers = self._by_remote.get(remote)
+        if isinstance(numbers, int):
+            return iter((self._by_number[numbers],))
+        return map(self._by_number.__getitem__, tuple(numbers or ()))
+
+    def reachable(self, found: Iterable[Found], *, emergency: bool | None = False) -> list[Binding]:
+        """Where a request to an IMPU goes (`SubscriberDatabase.find`): by q, then the newest first.
+
+        An IMPU that belongs to one phone (`imei`) leads to that phone only.  `emergency`: normal
+        registrations (False), emergency registrations (True), or both (None).
+        """
+        chosen: dict[int, Binding] = {}
+        for subscriber, entry in found:
+            if subscriber is None:
+                continue
+            for binding in self.of(subscriber.impi):
+                if emergency in (None, binding.emergency) and entry.applies_to(binding.imei):
+                    chosen[binding.number] = binding
+        result = list(chosen.values())[::-1]
+        result.sort(key=_priority)
+        return result
+
+    def remaining(self, binding: Binding) -> int:
+        """Seconds until a binding expires, rounded up, at least 0."""
+        return max(0, math.ceil(binding.expires_at - self._utc()))
+
+    # --- changes
+
+    def new_number(self) -> int:
+        """Return a log identifier for a new binding: 16 bits while they last, with 100,000 users more."""
+        taken = self._by_number
+        number = self._last_number + 1
+        if number >= NUMBERS and len(taken) < NUMBERS // 2:
+            number = 1
+        while number in taken:
+            number += 1
+        self._last_number = number
+        return number
+
+    def apply(self, impi: str, changes: Sequence[Change]) -> None:
+        """Carry out the changes of one procedure of one user and publish them together."""
+        if not changes:
+            return
+        bindings = list(self._by_impi.get(impi, ()))
+        now = self._utc()
+        for change in changes:
+            gone = change.binding if change.cause.ends else change.previous
+            if gone is not None:
+                number = gone.number
+                bindings = [binding for binding in bindings if binding.number != number]
+                self._forget(gone)
+            if not change.cause.ends:
+                bindings.append(change.binding)
+                self._keep(change.binding, now)
+        if bindings:
+            self._by_impi[impi] = tuple(bindings)
+        else:
+            self._by_impi.pop(impi, None)
+        self._bus.publish(BindingsChanged(impi, tuple(changes)))
+
+    def remove(self, bindings: Iterable[Binding], cause: Cause) -> None:
+        """Remove bindings, of any users."""
+        by_impi: dict[str, list[Change]] = {}
+        for binding in bindings:
+            by_impi.setdefault(binding.impi, []).append(Change(cause, binding))
+        for impi, changes in by_impi.items():
+            self.apply(impi, changes)
+
+    def close(self) -> None:
+        """Stop the timers; nothing expires any more."""
+        self._expiry.clear()
+
+    def _expired(self, number: int) -> None:
+        binding = self._by_number[number]
+        self.apply(binding.impi, (Change(Cause.EXPIRED, binding),))
+
+    def _keep(self, binding: Binding, now: float) -> None:
+        number = binding.number
+        self._by_number[number] = binding
+        self._expiry.start(number, binding.expires_at - now)
+        remote = binding.flow.remote
+        others = self._by_remote.setdefault(remote, number)
+        if isinstance(others, dict):
+            others[number] = None
+        elif others != number:
+            self._by_remote[remote] = {others: None, number: None}
+
+    def _forget(self, binding: Binding) -> None:
+        number = binding.number
+        del self._by_number[number]
+        self._expiry.stop(number)
+        remote = binding.flow.remote
+        others = self._by_remote[remote]
+        if isinstance(others, dict):
+            others.pop(number, None)
+            if len(others) == 1:
+                self._by_remote[remote] = next(iter(others))
+        else:
+            del self._by_remote[remote]
+
+
+def _priority(binding: Binding) -> float:
+    return -binding.q
