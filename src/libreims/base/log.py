@@ -147,13 +147,15 @@ class Log:
         shown = _DIRECTIONS.get(direction) or direction.ljust(4)
         number = f"{id:04x}" if id.__class__ is int else "-" if id is None else id
         if layer.id_first:
-            text = f"{stamp} {layer.tag} {number} {shown} {message}\n{dump}"
+            text = f"{stamp} {layer.tag} {number} {shown} {message}\n"
         else:
-            text = f"{stamp} {layer.tag} {shown} {number} {message}\n{dump}"
-        pending = file.pending
-        pending.append(text)
-        file.room -= len(text)
-        if self.sync or level == ERROR or file.room <= 0 or len(pending) >= file.entry_limit:
+            text = f"{stamp} {layer.tag} {shown} {number} {message}\n"
+        file.pending.append(text)
+        if dump:
+            file.pending.append(dump)
+        file.room -= len(text) + len(dump)
+        file.entry_room -= 1
+        if self.sync or level == ERROR or file.room <= 0 or file.entry_room <= 0:
             file.flush()
         elif self._timer is None and self._clock is not None:
             self._arm()

@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from libreims.base.log_options import LogOptions
 
-FLUSH_CHARACTERS = 1 << 16
+FLUSH_CHARACTERS = 1 << 15
 FLUSH_ENTRIES = 1 << 12
 
 
@@ -54,11 +54,12 @@ class LogFile:
         self._started = date()
         self._movers: list[threading.Thread] = []
         self.pending: list[str] = []
-        """Entries not written yet; `Log` appends to it and counts down `room`."""
+        """Text not written yet; `Log` appends to it and counts down the two numbers below."""
         self.room = FLUSH_CHARACTERS
         """Characters that may still be buffered."""
-        self.entry_limit = FLUSH_ENTRIES
-        """Number of buffered entries that asks for a flush."""
+        self.entry_room = FLUSH_ENTRIES
+        """Entries that may still be buffered."""
+        self._allowed = FLUSH_ENTRIES
 
     def configure(self, options: LogOptions) -> None:
         """Take over rotation limits and `append`; opens the file the first time."""
@@ -81,10 +82,7 @@ class LogFile:
 
     def flush(self) -> None:
         """Write what is buffered, then rotate if a limit is reached."""
-        pending = self.pending
-        if pending:
-            self._write(pending)
-            pending.clear()
+        self._drain()
         options = self._options
         if (options.rotate_size and self._size >= options.rotate_size) or (
             options.rotate_count and self._entries >= options.rotate_count
@@ -95,9 +93,7 @@ class LogFile:
 
     def rotate(self) -> None:
         """Move the file aside under a name with the time in it and begin a new one."""
-        if self.pending:
-            self._write(self.pending)
-            self.pending.clear()
+        self._drain()
         now = self._date()
         self._comment(f"# Rotated on {self._stamp(now)}")
         self._close_file()
@@ -114,9 +110,7 @@ class LogFile:
 
     def cut(self) -> None:
         """Close the file and open it anew, empty unless `append` is set."""
-        if self.pending:
-            self._write(self.pending)
-            self.pending.clear()
+        self._drain()
         self._close_file()
         self._open(rotated=False)
         self._allow()
@@ -140,7 +134,8 @@ class LogFile:
             room = min(room, options.rotate_size - self._size)
         if options.rotate_count:
             limit = min(limit, options.rotate_count - self._entries)
-        self.room, self.entry_limit = room, max(limit, 1)
+        self.room = room
+        self.entry_room = self._allowed = limit
 
     def _open(self, *, rotated: bool, append: bool | None = None) -> bool:
         keep = self._options.append if append is None else append
@@ -160,19 +155,27 @@ class LogFile:
         if self._fd >= 0:
             self._send(f"{line}\n")
 
-    def _write(self, entries: list[str]) -> None:
-        if self._fd < 0 and not self._open(rotated=False, append=True):
-            self._lost += len(entries)
+    def _drain(self) -> None:
+        """Write the buffer, or count its entries as lost."""
+        if not self.pending:
             return
-        if self._lost and self._send(
-            f"# {self._lost} entries are missing here, the file could not be written\n"
-        ):
-            self._lost = 0
-        if self._send("".join(entries)):
-            self._entries += len(entries)
+        entries = self._allowed - self.entry_room
+        if self._fd < 0:
+            self._open(rotated=False, append=True)
+        if self._fd >= 0 and self._report_loss() and self._send("".join(self.pending)):
+            self._entries += entries
             self._failing = False
         else:
-            self._lost += len(entries)
+            self._lost += entries
+        self.pending.clear()
+        self._allowed = self.entry_room
+
+    def _report_loss(self) -> bool:
+        if self._lost:
+            if not self._send(f"# {self._lost} entries are missing here, the file could not be written\n"):
+                return False
+            self._lost = 0
+        return True
 
     def _send(self, text: str) -> bool:
         data = memoryview(text.encode("utf-8", "backslashreplace"))
