@@ -1,1 +1,1 @@
-"""media"""
+"""Media: ports for RTP and RTCP, the transparent relay between two phones, the echo."""

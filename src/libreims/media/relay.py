@@ -1,0 +1,269 @@
+"""The RTP/RTCP relay: media ports, and two of them bridged.
+
+Transparent: no octet of a packet is changed, whatever it is (RTP, STUN, DTLS).  One side may be IPv4
+and the other IPv6.  Used by `call/`; the echo (`media.echo`) is another thing to connect a port to.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+
+from libreims.base.clock import Clock
+from libreims.base.log import LayerLog
+from libreims.base.tokens import Tokens
+from libreims.media.channel import Channel, Label, Sink
+from libreims.media.ports import OutOfPorts, PortRange
+from libreims.net.address import text
+from libreims.net.port import Address, Network
+
+
+class MediaPort:
+    """An RTP port and the RTCP port after it, facing one phone for one m-line."""
+
+    __slots__ = ("_closed", "_detached", "_label", "_returned", "echo_sources", "rtcp", "rtp")
+
+    def __init__(
+        self,
+        rtp: Channel,
+        rtcp: Channel,
+        label: Label,
+        echo_sources: set[bytes],
+        returned: Callable[[], None],
+    ) -> None:
+        self.rtp = rtp
+        self.rtcp = rtcp
+        self.echo_sources = echo_sources
+        """SSRCs that echoes of this relay send with, to recognise echoes that echo each other."""
+        self._label = label
+        self._returned = returned
+        self._detached: Callable[[], None] | None = None
+        self._closed = False
+
+    @property
+    def local(self) -> Address:
+        """Our RTP address; RTCP is at the next port."""
+        return self.rtp.local
+
+    @property
+    def kind(self) -> str:
+        """`audio`, `video` or `text`."""
+        return self._label.kind
+
+    @property
+    def id(self) -> int | str | None:
+        """Identifier of the SIP dialog in log lines."""
+        return self._label.id
+
+    @id.setter
+    def id(self, value: int | str | None) -> None:
+        self._label.id = value
+
+    def set_remote(self, rtp: Address | None, rtcp: Address | None) -> None:
+        """Where the phone's description says that it wants RTP and RTCP; None: send nothing."""
+        before = self.rtp.remote, self.rtcp.remote
+        self.rtp.set_remote(rtp)
+        self.rtcp.set_remote(rtcp)
+        now = self.rtp.remote, self.rtcp.remote
+        if now != before and self._label.log.info_on:
+            names = [text(each) if each is not None else "nobody" for each in now]
+            self._say(f"to {names[0]}, RTCP to {names[1]}", "TO")
+
+    @property
+    def rtp_received(self) -> int:
+        """RTP packets from the phone."""
+        return self.rtp.received
+
+    @property
+    def rtp_sent(self) -> int:
+        """RTP packets to the phone."""
+        return self.rtp.sent
+
+    @property
+    def rtcp_received(self) -> int:
+        """RTCP packets from the phone."""
+        return self.rtcp.received
+
+    @property
+    def rtcp_sent(self) -> int:
+        """RTCP packets to the phone."""
+        return self.rtcp.sent
+
+    @property
+    def octets_received(self) -> int:
+        """RTP octets from the phone, headers of IP and UDP not counted."""
+        return self.rtp.octets_received
+
+    @property
+    def octets_sent(self) -> int:
+        """RTP octets to the phone."""
+        return self.rtp.octets_sent
+
+    @property
+    def lost(self) -> int | None:
+        """Estimate of the RTP packets lost on the way from the phone; None when it cannot be told."""
+        return self.rtp.lost
+
+    @property
+    def ssrc(self) -> int | None:
+        """SSRC of the latest RTP packet from the phone; None without."""
+        return self.rtp.ssrc
+
+    @property
+    def last_activity(self) -> float:
+        """Clock time of the latest RTP or RTCP packet from the phone; at first, of opening."""
+        return max(self.rtp.last_activity, self.rtcp.last_activity)
+
+    @property
+    def rtp_enabled(self) -> bool:
+        """False blocks RTP to the phone."""
+        return self.rtp.enabled
+
+    @rtp_enabled.setter
+    def rtp_enabled(self, value: bool) -> None:
+        self.rtp.enabled = value
+
+    @property
+    def rtcp_enabled(self) -> bool:
+        """False blocks RTCP to the phone."""
+        return self.rtcp.enabled
+
+    @rtcp_enabled.setter
+    def rtcp_enabled(self, value: bool) -> None:
+        self.rtcp.enabled = value
+
+    @property
+    def delay(self) -> float:
+        """Seconds that packets to the phone are held up (`media_delay`); those that wait keep their time."""
+        return self.rtp.delay
+
+    @delay.setter
+    def delay(self, seconds: float) -> None:
+        self.rtp.delay = seconds
+        self.rtcp.delay = seconds
+
+    def attach(self, rtp: Sink, rtcp: Sink, detached: Callable[[], None]) -> None:
+        """Give what comes from the phone to these; `detached` is called once when that ends."""
+        self.detach()
+        if self._closed:
+            return
+        self._detached = detached
+        self.rtp.connect(rtp)
+        self.rtcp.connect(rtcp)
+
+    def detach(self) -> None:
+        """Drop what comes from the phone from now on. Twice is harmless."""
+        detached, self._detached = self._detached, None
+        self.rtp.connect(None)
+        self.rtcp.connect(None)
+        if detached is not None:
+            detached()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the ports have been returned."""
+        return self._closed
+
+    def close(self) -> None:
+        """Return both ports; the counters stay readable. Twice is harmless."""
+        if self._closed:
+            return
+        self._closed = True
+        self.detach()
+        self.rtp.close()
+        self.rtcp.close()
+        self._returned()
+        if self._label.log.info_on:
+            lost = "" if self.lost is None else f", {self.lost} lost"
+            self._say(
+                f"closed {text(self.local)}: received {self.rtp.received} packets {self.rtp.octets_received} "
+                f"octets{lost}, sent {self.rtp.sent} packets {self.rtp.octets_sent} octets; "
+                f"RTCP received {self.rtcp.received}, sent {self.rtcp.sent}"
+            )
+
+    def _say(self, message: str, dir: str = "-") -> None:
+        self._label.log.media(dir, self._label.id, "RTP", self._label.kind, message)
+
+
+class MediaRelay:
+    """Opens media ports and knows which are open."""
+
+    def __init__(self, network: Network, clock: Clock, log: LayerLog, tokens: Tokens) -> None:
+        self._network = network
+        self._clock = clock
+        self._log = log
+        self._tokens = tokens
+        self._ranges: dict[tuple[str, int, int], PortRange] = {}
+        self._open: dict[Address, MediaPort] = {}
+        self._echo_sources: set[bytes] = set()
+
+    def __len__(self) -> int:
+        """Number of open media ports."""
+        return len(self._open)
+
+    def open(
+        self,
+        local_host: str,
+        port_min: int,
+        port_max: int,
+        *,
+        kind: str = "audio",
+        id: int | str | None = None,
+    ) -> MediaPort:
+        """Open an even RTP port from `port_min` to `port_max` and the RTCP port after it.
+
+        `local_host`: an address of this machine; `kind` and `id` go into log lines.
+        Raises OutOfPorts.
+        """
+        key = (local_host, port_min, port_max)
+        ports = self._ranges.get(key)
+        if ports is None:
+            ports = self._ranges[key] = PortRange(port_min, port_max, self._tokens)
+        label = Label(self._log, kind, id)
+        for _ in range(len(ports)):
+            number = ports.take()
+            channels = self._bind(local_host, number, label, ports)
+            if channels is not None:
+                return self._opened(*channels, label, ports)
+        raise OutOfPorts(
+            f"no free pair of RTP ports from {port_min} to {port_max} on {local_host} "
+            f"({len(self._open)} media ports are open): raise port_max"
+        )
+
+    def _bind(self, host: str, number: int, label: Label, ports: PortRange) -> tuple[Channel, Channel] | None:
+        """Both channels; None when another program has one of the ports."""
+        bound: list[Channel] = []
+        try:
+            for port, protocol in ((number, "RTP"), (number + 1, "RTCP")):
+                bound.append(Channel(self._network, self._clock, (host, port), protocol, label))
+        except OSError as error:
+            for channel in bound:
+                channel.close()
+            ports.give_back(number)
+            if error.errno == errno.EADDRINUSE:
+                return None
+            raise OutOfPorts(f"no RTP port on {host}: {error.strerror or error}") from error
+        return bound[0], bound[1]
+
+    def _opened(self, rtp: Channel, rtcp: Channel, label: Label, ports: PortRange) -> MediaPort:
+        local = rtp.local
+
+        def returned() -> None:
+            del self._open[local]
+            ports.give_back(local[1])
+
+        port = self._open[local] = MediaPort(rtp, rtcp, label, self._echo_sources, returned)
+        return port
+
+    def close(self) -> None:
+        """Close every port that is open."""
+        for port in list(self._open.values()):
+            port.close()
+
+
+def bridge(a: MediaPort, b: MediaPort) -> None:
+    """Relay both ways between two phones; closing or re-connecting one side ends it for both."""
+    if a.closed or b.closed:
+        return
+    a.attach(b.rtp.forward, b.rtcp.forward, b.detach)
+    b.attach(a.rtp.forward, a.rtcp.forward, a.detach)
