@@ -1,0 +1,110 @@
+"""What `./test` does: sets up, checks the code, runs every test; with arguments runs pytest only."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from environment import ROOT, SetupError, ensure, say
+
+DEBIAN_PACKAGES = {"sipp": "sip-tester", "tshark": "tshark", "baresip": "baresip"}
+"""Programs that interoperability tests need, and the Debian package of each."""
+APT_SECONDS = 240
+NO_TESTS = 5
+"""pytest's exit status when it found nothing to run."""
+
+
+def install_peers() -> None:
+    """Install missing peers from Debian where that is possible, else say which tests will be skipped."""
+    missing = [program for program in DEBIAN_PACKAGES if shutil.which(program) is None]
+    if not missing:
+        return
+    packages = [DEBIAN_PACKAGES[program] for program in missing]
+    if os.geteuid() != 0:
+        reason = "installing needs root"
+    elif shutil.which("apt-get") is None:
+        reason = "there is no apt-get"
+    else:
+        say(f"installing Debian packages {', '.join(packages)}; this happens once and needs the network")
+        reason = _apt(packages)
+    missing = [program for program in missing if shutil.which(program) is None]
+    if missing:
+        names = " ".join(DEBIAN_PACKAGES[program] for program in missing)
+        say(f"{reason}: tests that need {', '.join(missing)} are skipped (as root: apt install {names})")
+
+
+def _apt(packages: list[str]) -> str:
+    """Install `packages`; returns why it did not work, in a few words."""
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    update = ["apt-get", "-qq", "-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20", "update"]
+    install = ["apt-get", "-qq", "-y", "--no-install-recommends", "install", *packages]
+    for command in (update, install):
+        try:
+            result = subprocess.run(
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=APT_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return f"{' '.join(command[:1])} took longer than {APT_SECONDS} s"
+        if result.returncode:
+            lines = (result.stderr or result.stdout).strip().splitlines() or ["no output"]
+            return f"apt-get failed ({lines[-1]})"
+    return "apt-get installed the packages without these programs"
+
+
+def checks(python: Path) -> dict[str, list[str]]:
+    """Everything that looks at the code without running it, by name."""
+    tools = python.parent
+    return {
+        "ruff check": [str(tools / "ruff"), "check", "."],
+        "ruff format": [str(tools / "ruff"), "format", "--check", "."],
+        "mypy": [str(tools / "mypy")],
+        "mypy tools": [str(tools / "mypy"), "--strict", "tools/environment.py", "tools/run_tests.py"],
+        "import contracts": [str(tools / "lint-imports"), "--no-cache"],
+    }
+
+
+def run_checks(python: Path) -> list[str]:
+    """Run all checks, show the output of those that fail, return their names."""
+    failed = []
+    for name, command in checks(python).items():
+        begin = time.monotonic()
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        verdict = "ok" if result.returncode == 0 else "FAILED"
+        print(f"{name}: {verdict} ({time.monotonic() - begin:.1f} s)", flush=True)
+        if result.returncode:
+            failed.append(name)
+            print(result.stdout + result.stderr, flush=True)
+    return failed
+
+
+def main() -> int:
+    """Exit status 0 only if every check and every test passed."""
+    arguments = sys.argv[1:]
+    try:
+        python = ensure("test")
+    except SetupError as error:
+        say(f"{error}")
+        return 1
+    if not arguments:
+        install_peers()
+    failed = [] if arguments else run_checks(python)
+    # -v takes back the -q of pyproject.toml: the closing line then has its full form.
+    command = [str(python), "-m", "pytest", *(arguments or ["-v", "--no-header", "-p", "no:cacheprovider"])]
+    tests = subprocess.run(command, cwd=ROOT, check=False).returncode
+    if failed:
+        print(f"checks that failed before the tests: {', '.join(failed)}", flush=True)
+    return tests or (1 if failed else 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
