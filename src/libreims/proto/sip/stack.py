@@ -1,0 +1,363 @@
+"""The SIP stack: octets in, transactions out, and the other way round (RFC 3261 §17 and §18).
+
+Pure: the net side calls `receive` and `transport_error`, octets leave through a `SendPort`, time and tokens
+come from outside.  The transaction user is the program's SIP router.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from libreims.base.clock import Clock
+from libreims.base.tokens import Tokens
+from libreims.proto.sip.client_transaction import (
+    ClientTransaction,
+    InviteClientTransaction,
+    NonInviteClientTransaction,
+)
+from libreims.proto.sip.errors import SipParseError
+from libreims.proto.sip.flow import Flow
+from libreims.proto.sip.matching import CANCELLABLE, ack_key, has_cookie, merge_key, server_key
+from libreims.proto.sip.message import Message, Request, Response
+from libreims.proto.sip.parser import parse
+from libreims.proto.sip.response_path import stamp
+from libreims.proto.sip.server_transaction import (
+    InviteServerTransaction,
+    NonInviteServerTransaction,
+    ServerTransaction,
+)
+from libreims.proto.sip.timers import SipTimers
+from libreims.proto.sip.transaction import (
+    AckKey,
+    ClientKey,
+    ClientListener,
+    MergeKey,
+    SendPort,
+    ServerKey,
+    ServerListener,
+    State,
+)
+
+__all__ = [
+    "ClientListener",
+    "ClientTransaction",
+    "SendPort",
+    "ServerListener",
+    "ServerTransaction",
+    "SipStack",
+    "SipTimers",
+    "State",
+    "TransactionUser",
+]
+
+
+class TransactionUser(Protocol):
+    """Who answers requests."""
+
+    def request_received(self, transaction: ServerTransaction) -> None:
+        """A new request, neither ACK nor CANCEL."""
+
+    def cancel_received(self, transaction: ServerTransaction, cancel: Request) -> None:
+        """The peer gives up an INVITE that has no final answer yet; the CANCEL itself has been answered."""
+
+    def ack_received(self, request: Request, flow: Flow, transaction: ServerTransaction | None) -> None:
+        """An ACK to a 2xx; `transaction` is its INVITE's where that still waits for it."""
+
+    def bad_message(self, data: bytes, flow: Flow, error: SipParseError) -> None:
+        """What came is no SIP message, and nothing could be answered."""
+
+
+class _Answered:
+    """What remains of a completed non-INVITE server transaction: its response, for retransmissions."""
+
+    __slots__ = ("_data", "_flow", "_send")
+
+    def __init__(self, send: Callable[[bytes, Flow], None], data: bytes, flow: Flow) -> None:
+        self._send = send
+        self._data = data
+        self._flow = flow
+
+    def retransmitted(self, request: Request, flow: Flow) -> None:
+        """Answer again."""
+        del request, flow
+        self._send(self._data, self._flow)
+
+
+class SipStack:
+    """All transactions of one node.
+
+    `timers` may be replaced at run time and holds for what starts afterwards.  Three hooks for logs:
+    `originated` sees what the stack sends by itself (ACK, 100, answers to CANCEL and malformed requests),
+    `absorbed` sees requests that go no further (ACK to a failure, CANCEL, merged), `stray` sees
+    responses without a transaction, which are dropped (RFC 6026 §8.9).
+    """
+
+    def __init__(
+        self, clock: Clock, tokens: Tokens, timers: SipTimers, transport: SendPort, user: TransactionUser
+    ) -> None:
+        self.clock = clock
+        self.tokens = tokens
+        self.timers = timers
+        self.user = user
+        self.originated: Callable[[Message, Flow], None] | None = None
+        self.absorbed: Callable[[Request, Flow], None] | None = None
+        self.stray: Callable[[Response, Flow], None] | None = None
+        self.transmit = transport.send
+        self._clients: dict[ClientKey, ClientTransaction | None] = {}  # None: completed, absorbs responses
+        self._servers: dict[ServerKey, ServerTransaction | _Answered] = {}
+        self._merges: dict[MergeKey, ServerKey] = {}
+        self._acks: dict[AckKey, ServerTransaction] = {}
+        self._vias: dict[tuple[str, str, int], str] = {}
+        self._stateless_tag = tokens.tag()
+
+    # -- what the net side calls -----------------------------------------------------------------
+
+    def receive(self, data: bytes, flow: Flow) -> None:
+        """One message arrived."""
+        try:
+            message = parse(data)
+        except SipParseError as error:
+            self._malformed(data, flow, error)
+            return
+        if isinstance(message, Request):
+            self._request_received(message, flow)
+        else:
+            self._response_received(message, flow)
+
+    def transport_error(self, flow: Flow, error: Exception) -> None:
+        """What was sent on `flow` did not arrive: a refused or broken connection (RFC 3261 §18.4)."""
+        for client in list(self._clients.values()):
+            if client is not None and _same_path(client.flow, flow):
+                client.transport_error(error)
+        for server in list(self._servers.values()):
+            if (
+                isinstance(server, ServerTransaction)
+                and server.answered
+                and _same_path(server.reply_flow, flow)
+            ):
+                server.transport_error()
+
+    # -- what the user calls ---------------------------------------------------------------------
+
+    def request(self, request: Request, flow: Flow, listener: ClientListener) -> ClientTransaction:
+        """Send a request in a transaction of its own; a Via is put on top of it."""
+        branch = self.tokens.branch()
+        request.prepend("Via", self._via(flow) + branch)
+        return self._start(request, branch, flow, listener)
+
+    def send(self, request: Request, flow: Flow) -> None:
+        """Send a request without a transaction, with a Via put on top: the ACK to a 2xx (RFC 3261 §13.2.2.4)."""
+        request.prepend("Via", self._via(flow) + self.tokens.branch())
+        self.transmit(request.encode(), flow)
+
+    @property
+    def transactions(self) -> int:
+        """Entries in the tables, traces of completed transactions included: 0 after everything has ended."""
+        return len(self._clients) + len(self._servers) + len(self._merges) + len(self._acks)
+
+    @property
+    def active(self) -> int:
+        """Transactions that are not yet completed."""
+        servers = sum(isinstance(each, ServerTransaction) for each in self._servers.values())
+        return servers + sum(each is not None for each in self._clients.values())
+
+    def stop(self) -> None:
+        """End all transactions without a word to anyone; the listeners are let go."""
+        for client in list(self._clients.values()):
+            if client is not None:
+                client.stop()
+        for server in list(self._servers.values()):
+            if isinstance(server, ServerTransaction):
+                server.stop()
+        self._clients.clear()
+        self._servers.clear()
+        self._merges.clear()
+        self._acks.clear()
+
+    # -- requests --------------------------------------------------------------------------------
+
+    def _request_received(self, request: Request, flow: Flow) -> None:
+        reply_flow = stamp(request, flow)
+        method = request.method
+        if method == "ACK":
+            self._ack_received(request, flow)
+            return
+        key = server_key(request, method)
+        known = self._servers.get(key)
+        if known is not None:
+            known.retransmitted(request, flow)
+            return
+        if method == "CANCEL":
+            self._cancel_received(request, key, flow, reply_flow)
+            return
+        merge = merge_key(request)
+        if merge is not None:
+            if merge in self._merges:
+                self._refuse_merged(request, flow, reply_flow)
+                return
+            self._merges[merge] = key
+        machine = InviteServerTransaction if method == "INVITE" else NonInviteServerTransaction
+        transaction = machine(self, key, merge, request, flow, reply_flow)
+        self._servers[key] = transaction
+        self.user.request_received(transaction)
+
+    def _refuse_merged(self, request: Request, flow: Flow, reply_flow: Flow) -> None:
+        """RFC 3261 §8.2.2.2: the same request came by another path and is being answered there.
+
+        Answered without a transaction: the next retransmission gets the same again.
+        """
+        if self.absorbed is not None:
+            self.absorbed(request, flow)
+        response = Response.to_request(request, 482, tag=self._stateless_tag)
+        self.transmit_own(response, reply_flow)
+
+    def _ack_received(self, ack: Request, flow: Flow) -> None:
+        known = self._servers.get(server_key(ack, "INVITE"))
+        if isinstance(known, InviteServerTransaction) and self._acknowledges(ack, known):
+            if known.state is not State.ACCEPTED:
+                if self.absorbed is not None:
+                    self.absorbed(ack, flow)
+                known.ack_received()
+                return
+            # The branch of the INVITE on an ACK to a 2xx is wrong, but nothing is unclear about it.
+            self.user.ack_received(ack, flow, known)
+            return
+        self.user.ack_received(ack, flow, self._acks.get(ack_key(ack)))
+
+    @staticmethod
+    def _acknowledges(ack: Request, invite: InviteServerTransaction) -> bool:
+        """RFC 3261 §17.2.3: an old client's ACK matches by the To tag of our response as well."""
+        return has_cookie(ack) or invite.state is State.PROCEEDING or ack.to.tag == invite.local_tag
+
+    def _cancel_received(self, cancel: Request, key: ServerKey, flow: Flow, reply_flow: Flow) -> None:
+        """RFC 3261 §9.2: 200 with the To tag of the INVITE, whatever its state; 481 without a match."""
+        if self.absorbed is not None:
+            self.absorbed(cancel, flow)
+        invite = self._servers.get(server_key(cancel, "INVITE"))
+        transaction = NonInviteServerTransaction(self, key, None, cancel, flow, reply_flow)
+        self._servers[key] = transaction
+        if isinstance(invite, InviteServerTransaction):
+            response = Response.to_request(cancel, 200, tag=invite.local_tag)
+        elif any(server_key(cancel, method) in self._servers for method in CANCELLABLE):
+            response = Response.to_request(cancel, 200, tag=transaction.local_tag)
+        else:
+            response = Response.to_request(cancel, 481, tag=transaction.local_tag)
+        if self.originated is not None:
+            self.originated(response, reply_flow)
+        transaction.respond(response)
+        if isinstance(invite, InviteServerTransaction) and invite.state is State.PROCEEDING:
+            self.user.cancel_received(invite, cancel)
+
+    def _malformed(self, data: bytes, flow: Flow, error: SipParseError) -> None:
+        """Answer without a transaction where the message lets us, else hand it to the user."""
+        request = error.request
+        if request is None or request.method == "ACK":
+            self.user.bad_message(data, flow, error)
+            return
+        try:
+            reply_flow = stamp(request, flow)
+            response = Response.to_request(request, error.status, error.reason, tag=self._stateless_tag)
+            self.transmit_own(response, reply_flow)
+        except ValueError:
+            self.user.bad_message(data, flow, error)
+
+    # -- responses -------------------------------------------------------------------------------
+
+    def _response_received(self, response: Response, flow: Flow) -> None:
+        """RFC 3261 §17.1.3: by the branch of the topmost Via and the method of the CSeq."""
+        key = (response.via.params.get("branch") or "", response.cseq.method)
+        clients = self._clients
+        transaction = clients.get(key)
+        if transaction is not None:
+            transaction.receive(response)
+        elif key not in clients and self.stray is not None:
+            self.stray(response, flow)
+
+    # -- what transactions call (`transaction.Layer`) --------------------------------------------
+
+    def transmit_own(self, message: Message, flow: Flow) -> bytes:
+        """Send what the stack itself made."""
+        if self.originated is not None:
+            self.originated(message, flow)
+        data = message.encode()
+        self.transmit(data, flow)
+        return data
+
+    def start_cancel(self, cancel: Request, branch: str, flow: Flow) -> ClientTransaction:
+        """Start the transaction of a CANCEL."""
+        if self.originated is not None:
+            self.originated(cancel, flow)
+        return self._start(cancel, branch, flow, None)
+
+    def _start(
+        self, request: Request, branch: str, flow: Flow, listener: ClientListener | None
+    ) -> ClientTransaction:
+        method = request.method
+        key = (branch, method)
+        machine = InviteClientTransaction if method == "INVITE" else NonInviteClientTransaction
+        transaction = machine(self, key, request, flow, listener)
+        self._clients[key] = transaction
+        transaction.start()
+        return transaction
+
+    def client_completed(self, key: ClientKey, linger: float) -> None:
+        """Absorb late responses for a while."""
+        if linger > 0.0:
+            self._clients[key] = None
+            self.clock.call_later(linger, self.client_ended, key)
+        else:
+            self.client_ended(key)
+
+    def client_ended(self, key: ClientKey) -> None:
+        """Forget a client transaction."""
+        self._clients.pop(key, None)
+
+    def server_completed(
+        self, key: ServerKey, merge: MergeKey | None, data: bytes, flow: Flow, linger: float
+    ) -> None:
+        """Answer retransmissions for a while."""
+        if linger > 0.0:
+            self._servers[key] = _Answered(self.transmit, data, flow)
+            self.clock.call_later(linger, self.server_ended, key, merge)
+        else:
+            self.server_ended(key, merge)
+
+    def server_ended(self, key: ServerKey, merge: MergeKey | None) -> None:
+        """Forget a server transaction."""
+        self._servers.pop(key, None)
+        if merge is not None:
+            self._merges.pop(merge, None)
+
+    def forget_merge(self, merge: MergeKey) -> None:
+        """Let the same request in again: clients repeat their CSeq with credentials."""
+        self._merges.pop(merge, None)
+
+    def awaits_ack(self, key: AckKey, transaction: ServerTransaction) -> None:
+        """Remember who waits for an ACK."""
+        self._acks[key] = transaction
+
+    def ack_settled(self, key: AckKey) -> None:
+        """No longer."""
+        self._acks.pop(key, None)
+
+    def _via(self, flow: Flow) -> str:
+        """Via of our own requests up to the branch (RFC 3261 §18.1.1, RFC 3581 §3)."""
+        transport = flow.transport
+        host, port = flow.local
+        key = (transport, host, port)
+        via = self._vias.get(key)
+        if via is None:
+            sent_by = f"[{host}]" if ":" in host else host
+            rport = ";rport" if transport == "UDP" else ""
+            via = self._vias[key] = f"SIP/2.0/{transport} {sent_by}:{port}{rport};branch="
+        return via
+
+
+def _same_path(ours: Flow, failed: Flow) -> bool:
+    """Whether what is sent on one flow shares the fate of the other."""
+    if ours.transport != failed.transport:
+        return False
+    if ours.connection and ours.connection == failed.connection:
+        return True
+    return ours.remote == failed.remote and ours.local == failed.local
