@@ -1,1 +1,1 @@
-"""hss"""
+"""Home subscriber server: the port that the registrar asks, and the built-in one behind it."""

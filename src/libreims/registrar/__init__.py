@@ -1,1 +1,1 @@
-"""registrar"""
+"""S-CSCF registration: who may register, and who is registered."""
