@@ -92,7 +92,7 @@ class Dialog:
         if target is None:
             raise Reject(
                 400,
-                f"{request.method} {request.call_id} opens a dialog without a Contact: the peer has to send one",
+                f"{request.method} {request.call_id} has no Contact: the peer must send one to open a dialog",
                 reason="Missing Contact",
             )
         return cls(
@@ -173,7 +173,7 @@ class Dialog:
         if self.remote_cseq is not None and number < self.remote_cseq:
             raise Reject(
                 500,
-                f"{request.method} {request.call_id} has CSeq {number} after {self.remote_cseq}: it is out of order",
+                f"{request.method} {request.call_id} is out of order: CSeq {number} after {self.remote_cseq}",
                 reason="CSeq Out Of Order",
             )
         self.remote_cseq = number

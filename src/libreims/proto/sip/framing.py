@@ -74,6 +74,11 @@ class StreamFramer:
                 raise
         return messages
 
+    @property
+    def pending(self) -> bool:
+        """Whether a message has begun and not yet ended."""
+        return bool(self._buffer)
+
     def _skip_breaks(self) -> None:
         """Drop what RFC 3261 §7.5 lets stand before a start line."""
         buffer = self._buffer

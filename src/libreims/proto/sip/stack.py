@@ -126,7 +126,12 @@ class SipStack:
             self._response_received(message, flow)
 
     def transport_error(self, flow: Flow, error: Exception) -> None:
-        """What was sent on `flow` did not arrive: a refused or broken connection (RFC 3261 §18.4)."""
+        """What was sent on `flow` did not arrive: a refused or broken connection (RFC 3261 §18.4).
+
+        A stream that became unreadable (`FramingError`) gets its answer first, while it is still open.
+        """
+        if isinstance(error, SipParseError):
+            self._malformed(b"", flow, error)
         for client in list(self._clients.values()):
             if client is not None and _same_path(client.flow, flow):
                 client.transport_error(error)
@@ -147,7 +152,7 @@ class SipStack:
         return self._start(request, branch, flow, listener)
 
     def send(self, request: Request, flow: Flow) -> None:
-        """Send a request without a transaction, with a Via put on top: the ACK to a 2xx (RFC 3261 §13.2.2.4)."""
+        """Send the ACK to a 2xx, which has no transaction (RFC 3261 §13.2.2.4); a Via is put on top."""
         request.prepend("Via", self._via(flow) + self.tokens.branch())
         self.transmit(request.encode(), flow)
 
