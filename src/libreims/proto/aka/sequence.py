@@ -37,14 +37,13 @@ def resynchronised(sqn_he: int, sqn_ms: int) -> int:
 
 
 class CardSequence:
-    """The card's array of accepted SEQ values."""
+    """The card's array of accepted SEQ values, as if it had got vectors one by one up to `sqn`."""
 
     __slots__ = ("_accepted",)
 
     def __init__(self, sqn: int = 0) -> None:
         seq, ind = split(sqn)
-        self._accepted = [0] * (1 << IND_BITS)
-        self._accepted[ind] = seq
+        self._accepted = [max(0, seq - (ind - slot & _IND_MASK)) for slot in range(1 << IND_BITS)]
 
     @property
     def highest(self) -> int:

@@ -33,6 +33,13 @@ def test_card_takes_vectors_out_of_order_but_not_old_ones_of_the_same_ind() -> N
     assert not card.accept(first)
 
 
+def test_card_with_a_history_refuses_old_numbers_for_every_ind() -> None:
+    card = CardSequence(5000 << 5 | 7)
+    assert card.highest == 5000 << 5 | 7
+    assert not any(card.accept(4969 << 5 | ind) for ind in range(32))
+    assert card.accept(5001 << 5 | 8)
+
+
 def test_card_refuses_a_number_too_far_ahead() -> None:
     card = CardSequence(5 << 5)
     assert not card.accept((5 + DELTA + 1) << 5)
