@@ -1,0 +1,86 @@
+"""From a file name to settings: read, parse, merge, check; every problem of the files at once."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from libreims.config.declare import Reader
+from libreims.config.preprocessor import ReadText
+from libreims.config.schema import Settings
+from libreims.config.source import ConfigErrors, ConfigWarning, Diagnosis
+from libreims.config.syntax import Parser
+from libreims.config.tree import Obj
+
+SIZE_LIMIT = 1 << 30
+"""Characters of one file; more is a mistake, a device for example."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration that can be used."""
+
+    settings: Settings
+    warnings: tuple[ConfigWarning, ...]
+    tree: Obj
+    """The files, evaluated and merged; large, keep it no longer than needed."""
+
+
+def read_text(path: str) -> str:
+    """The text of a file, line ends unified; bytes that are no UTF-8 are taken as Latin-1."""
+    with open(path, "rb") as file:
+        data = file.read(SIZE_LIMIT)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def load(path: str) -> Loaded:
+    """Read a configuration file with what it includes; raises ConfigErrors."""
+    diagnosis = Diagnosis()
+    with _without_collector():
+        tree = parse(path, diagnosis)
+        return _typed(tree, diagnosis, os.path.dirname(path))
+
+
+def loads(text: str, directory: str = "", name: str = "ims.cfg") -> Loaded:
+    """The same for a text; file names in it are relative to `directory`. Raises ConfigErrors."""
+    path = os.path.join(directory, name)
+    diagnosis = Diagnosis()
+    tree = parse(path, diagnosis, lambda wanted: text if wanted == path else read_text(wanted))
+    return _typed(tree, diagnosis, directory)
+
+
+def parse(path: str, diagnosis: Diagnosis, read: ReadText = read_text) -> Obj:
+    """The evaluated and merged tree of a file; problems go to the diagnosis."""
+    return Parser(diagnosis, read).parse(path)
+
+
+def _typed(tree: Obj, diagnosis: Diagnosis, directory: str) -> Loaded:
+    if diagnosis.errors:
+        # What follows an error of syntax is not what was meant: checking it would mislead.
+        raise ConfigErrors(diagnosis.errors, diagnosis.warnings)
+    reader = Reader(diagnosis, directory)
+    settings = reader.section(Settings, tree, "")
+    if "domain" not in tree:
+        diagnosis.warn(None, f"domain is not set: '{settings.domain}' is used")
+    reader.flush()
+    diagnosis.check()
+    return Loaded(settings, tuple(diagnosis.warnings), tree)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """A large tree has no cycles but would be walked over and over by the cyclic collector."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
