@@ -133,8 +133,11 @@ class UdpSocket:
 
     def send(self, data: bytes, remote: Address) -> None:
         """Send one datagram; what the kernel refuses (full buffer, no route, too big) is lost."""
-        with contextlib.suppress(OSError):
+        # contextlib.suppress would add 0.4 us to the 6 that a relayed packet costs.
+        try:  # noqa: SIM105
             self._sendto(data, remote)
+        except OSError:
+            pass
 
     def read(self, limit: int) -> None:
         """Hand on up to `limit` waiting datagrams."""
