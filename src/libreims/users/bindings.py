@@ -56,6 +56,9 @@ class Features(NamedTuple):
     """MMTel: `+g.3gpp.icsi-ref` naming `ims.icsi.mmtel` (TS 24.173)."""
 
 
+NO_FEATURES = Features()
+
+
 @dataclass(frozen=True, slots=True)
 class Binding:
     """One contact of one user."""
@@ -78,7 +81,7 @@ class Binding:
     q: float = 1.0
     params: str = ""
     """Other Contact parameters as text, `;audio;+g.3gpp.smsip`, to be repeated in answers."""
-    features: Features = Features()
+    features: Features = NO_FEATURES
     instance: str = ""
     """`+sip.instance` without quotes: `<urn:gsma:imei:...>` (RFC 5626 §4.1)."""
     reg_id: int = 0
@@ -191,14 +194,15 @@ class Bindings:
         bindings = list(self._by_impi.get(impi, ()))
         now = self._utc()
         for change in changes:
-            gone = change.binding if change.cause.ends else change.previous
+            binding = change.binding
+            gone = binding if change.cause.ends else change.previous
             if gone is not None:
                 number = gone.number
-                bindings = [binding for binding in bindings if binding.number != number]
+                bindings = [each for each in bindings if each.number != number]
                 self._forget(gone)
             if not change.cause.ends:
-                bindings.append(change.binding)
-                self._keep(change.binding, now)
+                bindings.append(binding)
+                self._keep(binding, now)
         if bindings:
             self._by_impi[impi] = tuple(bindings)
         else:

@@ -21,7 +21,7 @@ _is_scheme = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*").fullmatch
 
 
 def normalise(text: str) -> str:
-    """Return the key of an IMPU as a person writes it: `user`, `sip:user@host`, `tel:+33 1 23`, `urn:service:sos`.
+    """Return the key of an IMPU as a person writes it: `user`, `sip:user@host`, `tel:+33 1 23`.
 
     Text without a scheme is a SIP user (manual, `impu`); a scheme nobody knows (`precondition:silent`) is
     kept as it stands, so that odd entries neither match anything nor stop the start.

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 
 from libreims.base.errors import LibreImsError
 from libreims.config.schema import ImpuSettings, UserSettings
+from libreims.proto.sip.uri import Uri
 from libreims.users.ere import compile_ere
 from libreims.users.impu import imei_key, normalise, subject
+
+_is_plain = re.compile(r"[A-Za-z0-9+._-]+").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,8 @@ class ImpuEntry:
             pattern = compile_ere(settings.match) if settings.match else None
         except ValueError as error:
             raise LibreImsError(f"The match of the IMPU {settings.impu} cannot be used: {error}.") from error
-        return cls(normalise(settings.impu), settings, imei_key(settings.imei or ""), pattern)
+        key = normalise(settings.impu) if settings.impu else f"match:{settings.match}"
+        return cls(key, settings, imei_key(settings.imei or ""), pattern)
 
     def applies_to(self, imei: str) -> bool:
         """Whether a phone with this IMEI (14 digits, empty when unknown) has the IMPU."""
@@ -53,7 +57,7 @@ class ImpuEntry:
         scheme, _, rest = self.key.partition(":")
         if scheme != "sip":
             return self.key
-        uri = f"sip:{rest}@{self.settings.domain or domain}"
+        uri = f"sip:{rest}@{domain}" if _is_plain(rest) else str(Uri.sip(rest, domain))
         return f"{uri};user=phone" if self.settings.phone else uri
 
 
