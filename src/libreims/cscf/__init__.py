@@ -1,1 +1,1 @@
-"""The SIP server's own behaviour: one way in (`router`), one way out (`user_agent`), one hook (`callflow`)."""
+"""The SIP server itself: one way in (`router`), one way out (`user_agent`), one hook (`callflow`)."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from libreims.base.counters import Counters
 from libreims.base.log import LayerLog
-from libreims.net.port import Flow
+from libreims.net.address import text
+from libreims.proto.sip.flow import Flow
 from libreims.proto.sip.message import Message, Request, Response
 
 REMEMBERED_CALL_IDS = 16384
@@ -52,6 +53,22 @@ class Callflow:
         self._counters.count(message_name(message))
         self._write("TO", message, flow)
 
+    def unanswered(self, request: Request, flow: Flow) -> None:
+        """A request of ours got no final response in time."""
+        self._counters.error("sip_timeout")
+        self._log.warn(
+            f"no answer from {text(flow.remote)} ({flow.transport}) to {request.method} {request.uri}",
+            id=self._numbers.of(request.call_id),
+        )
+
+    def stray(self, response: Response, flow: Flow) -> None:
+        """A response that belongs to no transaction: late, or not for us."""
+        self._counters.error("sip_stray_response")
+        self._log.info(
+            f"{response.status} ({response.cseq.method}) from {text(flow.remote)} answers no request of ours",
+            id=self._numbers.of(response.call_id),
+        )
+
     def number(self, call_id: str) -> int:
         """The log number of a dialog."""
         return self._numbers.of(call_id)
@@ -60,8 +77,7 @@ class Callflow:
         log = self._log
         if not log.info_on:
             return
-        host, port = flow.remote
-        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        place = text(flow.remote)
         if isinstance(message, Response):
             head = f"{place} {message.status} {message.reason} ({message.cseq.method})"
         elif isinstance(message, Request):

@@ -10,10 +10,10 @@ from __future__ import annotations
 from libreims.config.store import ConfigStore
 from libreims.cscf.answer import Answer
 from libreims.cscf.callflow import Callflow
-from libreims.net.address import host_text
-from libreims.net.port import Address, Flow
+from libreims.net.address import bracketed
 from libreims.net.sip_transport import SipTransport
 from libreims.proto.sip.client_transaction import ClientTransaction
+from libreims.proto.sip.flow import Address, Flow
 from libreims.proto.sip.headers import NameAddr
 from libreims.proto.sip.message import Request, Response
 from libreims.proto.sip.server_transaction import ServerTransaction
@@ -41,7 +41,7 @@ class UserAgent:
 
     def respond(self, transaction: ServerTransaction, answer: Answer) -> Response:
         """Send an answer; the dialog's tag, User-Agent and body headers are added."""
-        response = Response.to(
+        response = Response.to_request(
             transaction.request,
             answer.status,
             answer.reason,
@@ -60,7 +60,7 @@ class UserAgent:
     def request(self, request: Request, flow: Flow, listener: ClientListener) -> ClientTransaction:
         """Send a request in a transaction of its own."""
         self._complete(request)
-        transaction = self._stack.request(request, flow, listener)
+        transaction = self._stack.request(request, flow, _Seen(self._callflow, listener))
         self._callflow.sent(request, flow)
         return transaction
 
@@ -80,14 +80,14 @@ class UserAgent:
         """Our Contact towards the peer of this flow."""
         host, port = flow.local
         transport = ";transport=tcp" if flow.transport == "TCP" else ""
-        return f"<sip:{host_text(host)}:{port}{transport}>"
+        return f"<sip:{bracketed(host)}:{port}{transport}>"
 
     def flow_to(self, request: Request, known: Flow) -> Flow:
         """How an in-dialog or routed request travels to a peer known by an earlier flow.
 
         The next hop is the top Route or the Request-URI (RFC 3261 §8.1.2).  Where it names the peer of
-        the known flow, an open TCP connection goes on being used; a request above `tcp_threshold` moves from UDP to
-        TCP (§18.1.1).
+        the known flow, an open TCP connection goes on being used; a request above `tcp_threshold` moves
+        from UDP to TCP (§18.1.1).
         """
         routes = request.routes
         uri = _next_hop(routes[0] if routes else None, request)
@@ -131,3 +131,24 @@ def _size(request: Request) -> int:
         for value in values:
             size += len(name) + len(value) + 4
     return size
+
+
+class _Seen:
+    """Lets the callflow hook see the responses on their way to who waits for them."""
+
+    __slots__ = ("_callflow", "_listener")
+
+    def __init__(self, callflow: Callflow, listener: ClientListener) -> None:
+        self._callflow = callflow
+        self._listener = listener
+
+    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
+        self._callflow.received(response, transaction.flow)
+        self._listener.response_received(transaction, response)
+
+    def timed_out(self, transaction: ClientTransaction) -> None:
+        self._callflow.unanswered(transaction.request, transaction.flow)
+        self._listener.timed_out(transaction)
+
+    def transport_failed(self, transaction: ClientTransaction, error: Exception) -> None:
+        self._listener.transport_failed(transaction, error)

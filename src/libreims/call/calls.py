@@ -1,0 +1,187 @@
+"""All calls of the server: new ones are set up here, in-dialog messages find their leg here."""
+
+from __future__ import annotations
+
+from libreims.base.counters import Counters
+from libreims.base.errors import Reject
+from libreims.base.tokens import Tokens
+from libreims.call.echo import EchoParty
+from libreims.call.events import Cause
+from libreims.call.fork import Fork
+from libreims.call.leg import Leg
+from libreims.call.leg_media import LegMedia
+from libreims.call.locate import Caller, Locator
+from libreims.call.party import Party
+from libreims.call.services import CallServices
+from libreims.call.session import Session
+from libreims.call.uac_leg import Target, UacLeg
+from libreims.call.uas_leg import UasLeg
+from libreims.config.schema import SipAddr
+from libreims.cscf.answer import Answer
+from libreims.media.ports import OutOfPorts
+from libreims.media.relay import MediaPort, MediaRelay
+from libreims.proto.sip.flow import Address, Flow
+from libreims.proto.sip.message import Message, Request
+from libreims.proto.sip.server_transaction import ServerTransaction
+
+DialogKey = tuple[str, str]
+"""(Call-ID, our tag): what an in-dialog request of the phone carries (RFC 3261 §12.2.2)."""
+
+
+class LegTable:
+    """The legs by the dialog that a request from the phone names."""
+
+    __slots__ = ("_legs",)
+
+    def __init__(self) -> None:
+        self._legs: dict[DialogKey, Leg] = {}
+
+    def __len__(self) -> int:
+        return len(self._legs)
+
+    def enter(self, leg: Leg) -> None:
+        """A leg has a dialog now."""
+        assert leg.dialog is not None
+        self._legs[leg.dialog.call_id, leg.dialog.local_tag] = leg
+
+    def leave(self, leg: Leg) -> None:
+        """A leg's dialog is gone."""
+        assert leg.dialog is not None
+        self._legs.pop((leg.dialog.call_id, leg.dialog.local_tag), None)
+
+    def find(self, call_id: str, local_tag: str) -> Leg | None:
+        """The leg with this Call-ID and tag of ours."""
+        return self._legs.get((call_id, local_tag))
+
+
+class Calls:
+    """The calls, and the procedure of a new call."""
+
+    def __init__(
+        self,
+        services: CallServices,
+        legs: LegTable,
+        locator: Locator,
+        relay: MediaRelay,
+        counters: Counters,
+    ) -> None:
+        self._services = services
+        self._legs = legs
+        self._locator = locator
+        self._relay = relay
+        self._counters = counters
+        self._sessions: dict[int, Session] = {}
+        self._last_number = 0
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """The calls that are on."""
+        return tuple(self._sessions.values())
+
+    @property
+    def dialogs(self) -> int:
+        """Dialogs that exist, for leak tests: it outlives its call until the BYE is answered."""
+        return len(self._legs)
+
+    # -- a new call ------------------------------------------------------------------------------------
+
+    def invite(self, transaction: ServerTransaction, caller: Caller) -> None:
+        """An INVITE outside a dialog; raises Reject."""
+        request = transaction.request
+        self._services.agent.respond(transaction, Answer(100))
+        found = self._locator.callee(request)
+        subscriber, entry = found[0]
+        mt: Party
+        if subscriber is None:
+            mt = EchoParty(entry.key, self._services.tokens)
+        else:
+            branches = [self._branch(target) for target in self._locator.targets(found, caller, request)]
+            mt = branches[0] if len(branches) == 1 else Fork(branches)
+        mo = UasLeg(self._services, self._media(transaction.flow), transaction, caller.subscriber.impi)
+        number = self._new_number()
+        session = Session(self._services, number, mo, mt, self._finished)
+        self._sessions[number] = session
+        self._counters.count("call")
+        try:
+            mo.start()
+        except Reject:
+            # The router answers; what was begun is given back.
+            mo.release()
+            mt.release()
+            del self._sessions[number]
+            raise
+
+    def _branch(self, target: Target) -> UacLeg:
+        return UacLeg(self._services, self._media(target.flow), target)
+
+    def _media(self, flow: Flow) -> LegMedia:
+        """Media ports at the address that faces the phone."""
+        socket = self._socket(flow.local)
+        bound = (socket.bind_addr or socket.addr)[0]
+
+        def open_port(kind: str) -> MediaPort:
+            try:
+                return self._relay.open(bound, socket.port_min, socket.port_max, kind=kind)
+            except OutOfPorts as error:
+                raise Reject(
+                    503, f"no media port is free: {error}", headers=(("Retry-After", "10"),)
+                ) from None
+
+        return LegMedia(open_port, socket.addr[0], _session_id(self._services.tokens))
+
+    def _socket(self, local: Address) -> SipAddr:
+        """The `sip_addr` entry of one of our addresses."""
+        sockets = self._services.config.current.sip_addr
+        for socket in sockets:
+            if local[0] in (socket.addr[0], (socket.bind_addr or socket.addr)[0]):
+                return socket
+        return sockets[0]
+
+    def _new_number(self) -> int:
+        number = self._last_number
+        while True:
+            number = (number + 1) & 0xFFFF
+            if number not in self._sessions:
+                self._last_number = number
+                return number
+
+    def _finished(self, session: Session) -> None:
+        self._sessions.pop(session.number, None)
+
+    # -- messages of calls that exist --------------------------------------------------------------------
+
+    def leg_of(self, message: Message) -> Leg | None:
+        """The leg whose dialog a request from the phone belongs to."""
+        leg = self._legs.find(message.call_id, message.to.tag or "")
+        if leg is not None and leg.dialog is not None and leg.dialog.remote_tag != (message.from_.tag or ""):
+            return None
+        return leg
+
+    def in_dialog(self, transaction: ServerTransaction) -> bool:
+        """A request of a dialog; False when it is no call's. Raises Reject."""
+        leg = self.leg_of(transaction.request)
+        if leg is not None:
+            leg.received(transaction)
+        return leg is not None
+
+    def ack_received(self, ack: Request) -> bool:
+        """An ACK for a 2xx; False when it belongs to no call."""
+        leg = self.leg_of(ack)
+        if leg is not None:
+            leg.ack_received(ack)
+        return leg is not None
+
+    def cancel_received(self, transaction: ServerTransaction) -> None:
+        """CANCEL of an INVITE that has no final response; the stack has answered the CANCEL itself."""
+        leg = self._legs.find(transaction.request.call_id, transaction.local_tag)
+        if leg is not None:
+            leg.cancel_received(transaction)
+
+    def stop_all(self, text: str) -> None:
+        """End every call: the server goes down."""
+        for session in self.sessions:
+            session.stop(Cause(text, (("Reason", f'SIP;cause=503;text="{text}"'),), 503))
+
+
+def _session_id(tokens: Tokens) -> int:
+    return tokens.integer(1, 2**62 - 1)

@@ -1,0 +1,143 @@
+"""What the two parties of a call tell each other: neutral events, never SIP messages.
+
+A party (a phone's leg, the echo service, several phones that ring together) turns its own protocol
+into these events and these events into its own protocol.  SDP travels as the far phone wrote it;
+each leg puts its own addresses in when it shows it to its phone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from libreims.proto.sdp.description import SessionDescription
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """The caller wants a call."""
+
+    description: SessionDescription | None
+    """The offer; None when the callee is to make it (RFC 3261 §13.2.1)."""
+    headers: Headers
+    """What passes from the caller's INVITE to the callee's (`call.passing`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The callee is being reached: 180 Ringing, 183 Session Progress, 181, 182, 199."""
+
+    status: int
+    description: SessionDescription | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The callee has answered."""
+
+    description: SessionDescription | None
+    """The answer, or the offer when the caller made none."""
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The callee does not take the call; the call is over."""
+
+    status: int
+    reason: str | None = None
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """The ACK carried the answer to an offer made in a 2xx (RFC 3261 §13.2.1)."""
+
+    description: SessionDescription
+
+
+@dataclass(frozen=True, slots=True)
+class Changing:
+    """One side offers changed media in the running call, or asks for an offer (None)."""
+
+    method: str
+    """`"INVITE"` or `"UPDATE"`: how it asked."""
+    description: SessionDescription | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The answer to `Changing` (or the offer that it asked for)."""
+
+    description: SessionDescription | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRefused:
+    """`Changing` was refused; the media stay as they were (RFC 3261 §14.1)."""
+
+    status: int
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeCancelled:
+    """The side that asked for the change took it back (CANCEL of a re-INVITE)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Informed:
+    """A mid-call INFO (RFC 6086)."""
+
+    number: int
+    """Which one, for the answer."""
+    headers: Headers
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class InfoAnswered:
+    """The answer to `Informed`."""
+
+    number: int
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a call ends: for the Reason header (RFC 3326), the log and the statistics."""
+
+    text: str
+    """For people: who ended it and how."""
+    headers: Headers = field(default=())
+    """Reason headers to show to the other side."""
+    status: int = 480
+    """What a caller who is still waiting gets as final response."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """This side is out of the call."""
+
+    cause: Cause
+
+
+Event = (
+    Offered
+    | Progress
+    | Answered
+    | Refused
+    | Acknowledged
+    | Changing
+    | Changed
+    | ChangeRefused
+    | ChangeCancelled
+    | Informed
+    | InfoAnswered
+    | Ended
+)
+
+Notify = Callable[[Event], None]
+"""How a party tells its session."""

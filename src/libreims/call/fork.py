@@ -1,0 +1,103 @@
+"""Several phones of one user that ring together (RFC 3261 §16.7 as a user agent sees it).
+
+To the session it is one party.  The first phone that answers is the party from then on, the others
+are cancelled; when all refuse, the best refusal counts (§16.7 step 6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from libreims.call.events import Answered, Cause, Ended, Event, Notify, Progress, Refused
+from libreims.call.leg import unconnected
+from libreims.call.leg_media import LegMedia
+from libreims.call.party import Party
+
+ELSEWHERE = Cause(
+    "answered by another phone of the same user",
+    (("Reason", 'SIP;cause=200;text="Call completed elsewhere"'),),
+)
+
+
+class Fork:
+    """Parallel branches to all contacts of a user."""
+
+    def __init__(self, branches: Sequence[Party]) -> None:
+        self.phone = " and ".join(branch.phone for branch in branches)
+        self.notify: Notify = unconnected
+        self._branches = tuple(branches)
+        self._ringing = list(branches)
+        self._refusals: list[Refused] = []
+        self._winner: Party | None = None
+        self._audible: Party | None = None  # whose early media the caller hears
+        for branch in branches:
+            branch.notify = partial(self._event, branch)
+
+    def handle(self, event: Event) -> None:
+        """An event of the caller: for the winner, or for everyone while there is none."""
+        if self._winner is not None:
+            self._winner.handle(event)
+            return
+        for branch in tuple(self._ringing):
+            branch.handle(event)
+
+    def join(self, near: LegMedia) -> None:
+        """Connect the caller to who has answered, or to the first that sends early media."""
+        branch = self._winner or self._audible
+        if branch is not None:
+            branch.join(near)
+
+    def last_activity(self) -> float:
+        """Of all branches."""
+        return max(branch.last_activity() for branch in self._branches)
+
+    def release(self) -> None:
+        """The session is over."""
+        self.notify = unconnected
+        for branch in self._branches:
+            branch.release()
+
+    def _event(self, branch: Party, event: Event) -> None:
+        if self._winner is not None:
+            if branch is self._winner:
+                self.notify(event)
+            return
+        match event:
+            case Progress():
+                if event.description is not None:
+                    self._audible = self._audible or branch
+                    if branch is not self._audible:
+                        event = Progress(event.status)
+                self.notify(event)
+            case Answered():
+                self._winner = branch
+                for other in self._ringing:
+                    if other is not branch:
+                        other.handle(Ended(ELSEWHERE))
+                self.notify(event)
+            case Refused():
+                self._refused(branch, event)
+            case Ended():
+                self._refused(branch, Refused(event.cause.status, None, event.cause.headers))
+            case _:
+                self.notify(event)
+
+    def _refused(self, branch: Party, event: Refused) -> None:
+        if branch not in self._ringing:
+            return
+        self._ringing.remove(branch)
+        self._refusals.append(event)
+        if event.status >= 600:  # RFC 3261 §16.7 step 5: nobody wants the call
+            for other in self._ringing:
+                other.handle(Ended(Cause(f"{branch.phone} declined for all", event.headers)))
+            self._ringing.clear()
+        if not self._ringing:
+            self.notify(min(self._refusals, key=_rank))
+
+
+def _rank(refusal: Refused) -> tuple[int, int]:
+    """6xx first, then the lowest class; within 4xx those that tell the caller most (§16.7 step 6)."""
+    status = refusal.status
+    kind = 0 if status >= 600 else status // 100
+    return kind, 0 if status in (486, 401, 407, 415, 420, 484, 488) else 1

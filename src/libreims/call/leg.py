@@ -1,0 +1,228 @@
+"""One phone's side of a call: its dialog, and what both ends of a dialog do alike.
+
+`UasLeg` (the caller's, we are the server) and `UacLeg` (the callee's, we are the client) differ only
+until the dialog is confirmed; from then on this class serves both.  In-dialog requests come in by
+`received`, the far side's events by `handle`.
+"""
+
+from __future__ import annotations
+
+from libreims.base.errors import Reject
+from libreims.call.events import (
+    Acknowledged,
+    Cause,
+    ChangeCancelled,
+    Changed,
+    ChangeRefused,
+    Changing,
+    Ended,
+    Event,
+    InfoAnswered,
+    Informed,
+    Notify,
+)
+from libreims.call.info import Info
+from libreims.call.leg_media import LegMedia
+from libreims.call.modify import Modify
+from libreims.call.services import CallServices
+from libreims.cscf.answer import Answer
+from libreims.cscf.user_agent import ALLOW
+from libreims.net.port import Flow
+from libreims.proto.sip.client_transaction import ClientTransaction
+from libreims.proto.sip.dialog import Dialog
+from libreims.proto.sip.message import Request, Response
+from libreims.proto.sip.server_transaction import ServerTransaction
+
+CONFIRMED = "confirmed"
+ENDING = "ending"
+"""Our BYE is out; the dialog goes with its answer."""
+ENDED = "ended"
+
+
+def unconnected(event: Event) -> None:
+    """Where events go before a session listens and after it is over: nowhere."""
+
+
+class Leg:
+    """A dialog with one phone. Subclasses know how it is set up."""
+
+    def __init__(
+        self, services: CallServices, media: LegMedia, flow: Flow, phone: str, behind_nat: bool
+    ) -> None:
+        self.services = services
+        self.media = media
+        self.flow = flow
+        self.behind_nat = behind_nat
+        self.phone = phone
+        self.notify: Notify = unconnected
+        self.dialog: Dialog | None = None
+        self.state = "new"
+        self.peer_allows: tuple[str, ...] = ()
+        self.modify = Modify(self)
+        self.info = Info(self)
+        self._heard = services.clock.time()
+
+    # -- the session's side -------------------------------------------------------------------
+
+    def handle(self, event: Event) -> None:
+        """An event of the other party, for a confirmed dialog."""
+        match event:
+            case Changing():
+                self.modify.offer(event)
+            case Changed() | ChangeRefused():
+                self.modify.answer(event)
+            case ChangeCancelled():
+                self.modify.cancel()
+            case Acknowledged():
+                self.modify.acknowledge(event.description)
+            case Informed():
+                self.info.send(event)
+            case InfoAnswered():
+                self.info.answer(event)
+            case Ended():
+                self.hang_up(event.cause)
+            case _:
+                raise AssertionError(f"{type(event).__name__} cannot reach a leg in state {self.state}")
+
+    def join(self, near: LegMedia) -> None:
+        """Connect the other side's media to this phone's."""
+        self.media.bridge(near)
+
+    def last_activity(self) -> float:
+        """Clock time of the latest message or media packet from this phone."""
+        return max(self._heard, self.media.last_activity())
+
+    def release(self) -> None:
+        """The session is over."""
+        self.notify = unconnected
+        self.media.close()
+
+    # -- the phone's side ---------------------------------------------------------------------
+
+    def received(self, transaction: ServerTransaction) -> None:
+        """An in-dialog request; raises Reject."""
+        request = transaction.request
+        dialog = self.dialog
+        assert dialog is not None
+        self._heard = self.services.clock.time()
+        if self.state in (ENDING, ENDED) and request.method != "BYE":
+            raise Reject(481, f"{request.method} from {self.phone} for a call that is already over")
+        dialog.accepts(request)
+        procedure = PROCEDURES.get(request.method)
+        if procedure is None:
+            raise Reject(405, f"{request.method} inside a call is not supported", headers=(("Allow", ALLOW),))
+        procedure(self, transaction)
+
+    def ack_received(self, ack: Request) -> None:
+        """The ACK of a 2xx that we sent in this dialog."""
+        self._heard = self.services.clock.time()
+        self.modify.ack_received(ack)
+
+    def cancel_received(self, transaction: ServerTransaction) -> None:
+        """The phone takes an INVITE back that has no final response yet."""
+        self.modify.cancel_received(transaction)
+
+    def _bye(self, transaction: ServerTransaction) -> None:
+        request = transaction.request
+        self.services.agent.respond(transaction, Answer(200))
+        already_over = self.state in (ENDING, ENDED)
+        self.close()
+        if not already_over:
+            reasons = tuple(("Reason", value) for value in request.get_all("Reason"))
+            self.notify(Ended(Cause(f"{self.phone} hung up", reasons)))
+
+    def _options(self, transaction: ServerTransaction) -> None:
+        self.services.agent.respond(transaction, Answer(200, headers=(("Allow", ALLOW),)))
+
+    def _modify(self, transaction: ServerTransaction) -> None:
+        self.modify.received(transaction)
+
+    def _inform(self, transaction: ServerTransaction) -> None:
+        self.info.received(transaction)
+
+    # -- both -----------------------------------------------------------------------------------
+
+    def request(self, method: str, headers: tuple[tuple[str, str], ...] = (), body: bytes = b"") -> Request:
+        """A new request of this dialog."""
+        assert self.dialog is not None
+        return self.dialog.new_request(method, headers, body)
+
+    def send(self, request: Request, listener: Modify | Info | ByeListener) -> ClientTransaction:
+        """Send an in-dialog request."""
+        return self.services.agent.request(request, self.route(request), listener)
+
+    def route(self, request: Request) -> Flow:
+        """The way of an in-dialog request: to the remote target, or to where a phone behind a NAT is seen."""
+        agent = self.services.agent
+        return agent.sized(self.flow, request) if self.behind_nat else agent.flow_to(request, self.flow)
+
+    def contact(self) -> tuple[str, str]:
+        """Our Contact header in this dialog."""
+        return ("Contact", self.services.agent.contact(self.flow))
+
+    def confirm(self) -> None:
+        """The dialog is established."""
+        assert self.dialog is not None
+        self.dialog.confirm()
+        self.state = CONFIRMED
+        self._heard = self.services.clock.time()
+
+    def hang_up(self, cause: Cause) -> None:
+        """End a confirmed dialog with BYE (RFC 3261 §15.1.1)."""
+        if self.state != CONFIRMED:
+            return
+        self.modify.abandon()
+        self.info.abandon()
+        self.state = ENDING
+        self.send(self.request("BYE", cause.headers), ByeListener(self))
+
+    def lost(self, text: str) -> None:
+        """The dialog turned out to be dead (481, 408, no ACK): end it and tell the session."""
+        if self.state in (ENDING, ENDED):
+            return
+        cause = Cause(text, (("Reason", f'SIP;cause=408;text="{text}"'),))
+        notify = self.notify
+        self.hang_up(cause)
+        notify(Ended(cause))
+
+    def close(self) -> None:
+        """The dialog is gone: nothing finds this leg any more."""
+        if self.state == ENDED:
+            return
+        self.state = ENDED
+        self.modify.abandon()
+        self.info.abandon()
+        if self.dialog is not None:
+            self.services.dialogs.leave(self)
+
+
+class ByeListener:
+    """Waits for the end of our BYE; whatever it is, the dialog is gone then (RFC 3261 §15.1.1)."""
+
+    __slots__ = ("_leg",)
+
+    def __init__(self, leg: Leg) -> None:
+        self._leg = leg
+
+    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
+        """Any final response ends it; that includes 481 and 408."""
+        if response.status >= 200:
+            self._leg.close()
+
+    def timed_out(self, transaction: ClientTransaction) -> None:
+        """The phone is gone."""
+        self._leg.close()
+
+    def transport_failed(self, transaction: ClientTransaction, error: Exception) -> None:
+        """The phone cannot be reached."""
+        self._leg.close()
+
+
+PROCEDURES = {
+    "BYE": Leg._bye,
+    "INVITE": Leg._modify,
+    "UPDATE": Leg._modify,
+    "INFO": Leg._inform,
+    "OPTIONS": Leg._options,
+}
+"""In-dialog requests and who serves them."""

@@ -1,0 +1,118 @@
+"""The media of one leg: our ports that face one phone, and what has been agreed with it.
+
+A description that comes from the phone (`offered`, `answered`) says where our packets go; one that the far side wrote
+is shown to the phone with our own addresses in it (`shown`).  An offer takes effect when it is
+answered (`settle`) and leaves no trace when it is refused (`withdraw`): RFC 3264 §8, RFC 3261 §14.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from libreims.media.relay import MediaPort, bridge
+from libreims.net.port import Address
+from libreims.proto.sdp.description import SessionDescription
+from libreims.proto.sdp.offer_answer import LocalOrigin, relayable, rewrite, strip_preconditions
+
+OpenPort = Callable[[str], MediaPort]
+"""Opens an RTP/RTCP pair for a media type (`audio`, `video`, `text`); raises OutOfPorts."""
+
+
+class LegMedia:
+    """Ports and agreed descriptions of one dialog."""
+
+    __slots__ = ("_agreed", "_offered", "_open", "_origin", "_shown", "ports")
+
+    def __init__(self, open_port: OpenPort, host: str, session_id: int) -> None:
+        self._open = open_port
+        self._origin = LocalOrigin.start(session_id, host)
+        self._agreed: SessionDescription | None = None  # the phone's, in force
+        self._offered: SessionDescription | None = None  # the phone's, not answered yet
+        self._shown: SessionDescription | None = None  # ours, the last one sent to the phone
+        self.ports: list[MediaPort | None] = []
+        """One for each m-line; None where it is off."""
+
+    def offered(self, description: SessionDescription) -> None:
+        """The phone offers this; nothing changes until `settle`. Raises OutOfPorts."""
+        self._provide(description)
+        self._offered = description
+
+    def answered(self, description: SessionDescription) -> None:
+        """The phone answers (or previews its answer) with this; packets go there from now on."""
+        self._provide(description)
+        self._apply(description)
+
+    def shown(self, description: SessionDescription) -> bytes:
+        """The far side's description as this phone gets to see it. Raises OutOfPorts."""
+        self._provide(description)
+        addresses = [port.local if port is not None else None for port in self.ports]
+        ours = rewrite(strip_preconditions(description), addresses, self._origin.origin)
+        self._shown = self._origin.stamp(ours)
+        return self._shown.encode()
+
+    def settle(self) -> None:
+        """Offer and answer are both known: put the phone's offer in force, give up what is off."""
+        offered, self._offered = self._offered, None
+        if offered is not None:
+            self._apply(offered)
+        for index, port in enumerate(self.ports):
+            if port is not None and not (_is_on(self._agreed, index) and _is_on(self._shown, index)):
+                port.close()
+                self.ports[index] = None
+
+    def withdraw(self) -> None:
+        """The change was refused: ports opened for it are given back."""
+        self._offered = None
+        for index, port in enumerate(self.ports):
+            if port is not None and not _is_on(self._agreed, index):
+                port.close()
+                self.ports[index] = None
+
+    def bridge(self, near: LegMedia) -> None:
+        """Relay between the m-lines of both sides."""
+        for ours, theirs in zip(self.ports, near.ports, strict=False):
+            if ours is not None and theirs is not None:
+                bridge(ours, theirs)
+
+    def last_activity(self) -> float:
+        """Clock time of the latest packet from the phone; minus infinity without media."""
+        return max((port.last_activity for port in self.ports if port is not None), default=float("-inf"))
+
+    def expects_packets(self) -> bool:
+        """Whether the phone said that it would send something (not held, not switched off)."""
+        agreed = self._agreed
+        return agreed is not None and any(
+            port is not None and agreed.direction(index) in ("sendrecv", "sendonly")
+            for index, port in enumerate(self.ports)
+        )
+
+    def close(self) -> None:
+        """Give back every port."""
+        for port in self.ports:
+            if port is not None:
+                port.close()
+        self.ports = []
+
+    def _provide(self, description: SessionDescription) -> None:
+        """A port for each m-line that is on."""
+        ports = self.ports
+        for index, media in enumerate(description.media):
+            if index == len(ports):
+                ports.append(None)
+            if ports[index] is None and relayable(media):
+                ports[index] = self._open(media.kind)
+
+    def _apply(self, description: SessionDescription) -> None:
+        self._agreed = description
+        for index, port in enumerate(self.ports):
+            if port is None:
+                continue
+            rtp: Address | None = None
+            rtcp: Address | None = None
+            if _is_on(description, index):
+                rtp, rtcp = description.rtp_address(index), description.rtcp_address(index)
+            port.set_remote(rtp, rtcp)
+
+
+def _is_on(description: SessionDescription | None, index: int) -> bool:
+    return description is not None and index < len(description.media) and description.media[index].port != 0

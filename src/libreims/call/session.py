@@ -1,0 +1,227 @@
+"""A call: what happens between its two parties.
+
+The table says, for each state and side, what an event does; an event that stands nowhere is late and is
+dropped.  Whatever ends the call ends in `finish`, which releases everything once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from libreims.base.clock import Cancellable
+from libreims.base.errors import Reject
+from libreims.call.events import (
+    Acknowledged,
+    Answered,
+    Cause,
+    ChangeCancelled,
+    Changed,
+    ChangeRefused,
+    Changing,
+    Ended,
+    Event,
+    InfoAnswered,
+    Informed,
+    Offered,
+    Progress,
+    Refused,
+)
+from libreims.call.leg import Leg
+from libreims.call.party import Party
+from libreims.call.services import CallServices
+
+INIT = "init"
+RINGING = "ringing"
+START = "start"
+STOP = "stop"
+
+MO = "MO"
+MT = "MT"
+
+
+class Session:
+    """One call between the caller's leg (MO) and who is called (MT)."""
+
+    __slots__ = (
+        "_finished",
+        "_services",
+        "_started",
+        "_watch",
+        "mo",
+        "mt",
+        "number",
+        "state",
+    )
+
+    def __init__(
+        self,
+        services: CallServices,
+        number: int,
+        mo: Leg,
+        mt: Party,
+        finished: Callable[[Session], None],
+    ) -> None:
+        self._services = services
+        self._finished = finished
+        self._watch: Cancellable | None = None
+        self._started = services.clock.time()
+        self.number = number
+        """For the log."""
+        self.mo = mo
+        self.mt = mt
+        self.state = INIT
+        mo.notify = partial(self.event, MO)
+        mt.notify = partial(self.event, MT)
+
+    def event(self, side: str, event: Event) -> None:
+        """A party tells something.
+
+        One of the three places where any exception is caught: a fault in a call ends this call, not the
+        server.
+        """
+        handler = TABLE.get((self.state, side, type(event)))
+        if handler is None:
+            self._log_dropped(side, event)
+            return
+        try:
+            handler(self, side, event)
+        except Reject as reject:
+            self._services.log.error(reject.why, id=self.number)
+            self._refuse(side, event, reject)
+        except Exception as error:
+            self._services.log.exception(f"the call of {self.mo.phone} is ended by a fault", error)
+            self.stop(Cause("internal error", (("Reason", 'SIP;cause=500;text="Internal error"'),), 500))
+
+    # -- handlers ------------------------------------------------------------------------------------
+
+    def _offered(self, side: str, event: Event) -> None:
+        self._services.log.info(f"call from {self.mo.phone} to {self.mt.phone}", id=self.number)
+        self.mt.handle(event)
+
+    def _progress(self, side: str, event: Event) -> None:
+        assert isinstance(event, Progress)
+        if event.status == 180 and self.state == INIT:
+            self.state = RINGING
+            self._services.log.info(f"{self.mt.phone} rings", id=self.number)
+        self.mo.handle(event)
+        if event.description is not None:
+            self.mt.join(self.mo.media)
+
+    def _answered(self, side: str, event: Event) -> None:
+        self.state = START
+        self._started = self._services.clock.time()
+        self._services.log.info(f"{self.mt.phone} answers", id=self.number)
+        self.mo.handle(event)
+        self.mt.join(self.mo.media)
+        self._watch_activity(self._services.config.current.dialog_timeout)
+
+    def _refused(self, side: str, event: Event) -> None:
+        assert isinstance(event, Refused)
+        self.mo.handle(event)
+        self._finish(f"refused by {self.mt.phone}: {event.status} {event.reason or ''}".rstrip())
+
+    def _pass(self, side: str, event: Event) -> None:
+        (self.mt if side == MO else self.mo).handle(event)
+
+    def _changed(self, side: str, event: Event) -> None:
+        self._pass(side, event)
+        self.mt.join(self.mo.media)
+
+    def _ended(self, side: str, event: Event) -> None:
+        assert isinstance(event, Ended)
+        other = self.mt if side == MO else self.mo
+        self.state = STOP
+        other.handle(event)
+        self._finish(event.cause.text)
+
+    # -- the end ---------------------------------------------------------------------------------------
+
+    def stop(self, cause: Cause) -> None:
+        """End the call from our side, in whatever state it is."""
+        if self.state == STOP:
+            return
+        self.state = STOP
+        self.mt.handle(Ended(cause))
+        self.mo.handle(Ended(cause))
+        self._finish(cause.text)
+
+    def _finish(self, text: str) -> None:
+        """Everything that the call held is given back, once, however it ended."""
+        self.state = STOP
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        self.mo.release()
+        self.mt.release()
+        seconds = self._services.clock.time() - self._started
+        self._services.log.info(f"call ends after {seconds:.1f} s: {text}", id=self.number)
+        self._finished(self)
+
+    def _refuse(self, side: str, event: Event, reject: Reject) -> None:
+        """A party could not do what was asked of it: a change is refused, anything else ends the call."""
+        if isinstance(event, Changing):
+            (self.mo if side == MO else self.mt).handle(ChangeRefused(reject.status))
+            return
+        cause = Cause(
+            reject.why,
+            (("Reason", f'SIP;cause={reject.status};text="{_quotable(reject.why)}"'),),
+            reject.status,
+        )
+        self.stop(cause)
+
+    # -- silence -----------------------------------------------------------------------------------------
+
+    def _watch_activity(self, delay: float) -> None:
+        if delay > 0:
+            self._watch = self._services.clock.call_later(delay, self._check_activity)
+
+    def _check_activity(self) -> None:
+        """`dialog_timeout`: neither packet nor message from either side for so long."""
+        self._watch = None
+        timeout = self._services.config.current.dialog_timeout
+        silent = self._services.clock.time() - max(self.mo.last_activity(), self.mt.last_activity())
+        if not self.mo.media.expects_packets():
+            self._watch_activity(timeout)  # on hold: silence is what was agreed
+        elif silent + 1e-3 < timeout:
+            self._watch_activity(timeout - silent)
+        else:
+            text = f"no packet and no message from either side for {silent:.0f} s (dialog_timeout)"
+            self.stop(Cause(text, (("Reason", 'SIP;cause=408;text="Media timeout"'),)))
+
+    def _log_dropped(self, side: str, event: Event) -> None:
+        name = type(event).__name__
+        self._services.log.debug(f"{name} from the {side} side in state {self.state} is late", id=self.number)
+
+
+def _quotable(text: str) -> str:
+    return text.replace("\\", "'").replace('"', "'")
+
+
+Handler = Callable[[Session, str, Event], None]
+
+
+def _table() -> dict[tuple[str, str, type[Event]], Handler]:
+    table: dict[tuple[str, str, type[Event]], Handler] = {
+        (INIT, MO, Offered): Session._offered,
+    }
+    for state in (INIT, RINGING):
+        table[state, MT, Progress] = Session._progress
+        table[state, MT, Answered] = Session._answered
+        table[state, MT, Refused] = Session._refused
+    # An answer that turns out to be unusable is followed by a refusal.
+    for state in (INIT, RINGING, START):
+        for side in (MO, MT):
+            table[state, side, Ended] = Session._ended
+            table[state, side, Informed] = Session._pass
+            table[state, side, InfoAnswered] = Session._pass
+    for side in (MO, MT):
+        for event in (Changing, ChangeRefused, ChangeCancelled):
+            table[START, side, event] = Session._pass
+        for event in (Changed, Acknowledged):
+            table[START, side, event] = Session._changed
+    return table
+
+
+TABLE = _table()
+"""(state, side that tells, event) -> handler."""

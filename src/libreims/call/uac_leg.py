@@ -1,0 +1,265 @@
+"""The callee's leg (MT): we are the client of an INVITE to one contact (RFC 3261 §13.2).
+
+States: `new` -> `calling` -> (`cancelling`) -> `confirmed` -> `ending` -> `ended`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from libreims.base.clock import Cancellable
+from libreims.base.errors import Reject
+from libreims.call.body import SDP_TYPE, answer_of
+from libreims.call.events import (
+    Answered,
+    Cause,
+    ChangeRefused,
+    Changing,
+    Ended,
+    Event,
+    InfoAnswered,
+    Informed,
+    Offered,
+    Progress,
+    Refused,
+)
+from libreims.call.leg import CONFIRMED, ENDED, ENDING, Leg
+from libreims.call.leg_media import LegMedia
+from libreims.call.modify import GLARE
+from libreims.call.services import CallServices
+from libreims.cscf.user_agent import ALLOW, SUPPORTED
+from libreims.net.port import Flow
+from libreims.proto.sip.client_transaction import ClientTransaction
+from libreims.proto.sip.dialog import Dialog
+from libreims.proto.sip.message import Request, Response
+
+NEW = "new"
+CALLING = "calling"
+CANCELLING = "cancelling"
+
+RING_TIME = 200.0
+"""Seconds after which a phone that only rings is given up (RFC 3261 §16.6: timer C, more than 3 minutes)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where an INVITE goes and who it says is calling."""
+
+    uri: str
+    """Request-URI: the contact of the binding."""
+    flow: Flow
+    route: tuple[str, ...]
+    """The binding's path (RFC 3327)."""
+    from_: str
+    """From, without tag."""
+    to: str
+    """To, without tag."""
+    headers: tuple[tuple[str, str], ...]
+    """Identity headers of this call."""
+    phone: str
+    """Who is called, for the log."""
+    behind_nat: bool = False
+    """The contact names another host than the registration came from."""
+
+
+class UacLeg(Leg):
+    """A dialog that we start."""
+
+    def __init__(self, services: CallServices, media: LegMedia, target: Target) -> None:
+        super().__init__(services, media, target.flow, target.phone, target.behind_nat)
+        self._target = target
+        self._transaction: ClientTransaction | None = None
+        self._ring_timer: Cancellable | None = None
+        self._cause: Cause | None = None
+
+    # -- the caller's side ---------------------------------------------------------------------
+
+    def handle(self, event: Event) -> None:
+        """An event of the caller."""
+        if self.state in (CONFIRMED, ENDING, ENDED):
+            super().handle(event)
+            return
+        match event:
+            case Offered() if self.state == NEW:
+                self._invite(event)
+            case Ended():
+                self._cancel(event.cause)
+            case Changing():
+                self.notify(ChangeRefused(GLARE))
+            case Informed():
+                self.notify(InfoAnswered(event.number, 480))
+            case _:
+                pass  # the caller gave up a change that never reached this phone
+
+    def _invite(self, event: Offered) -> None:
+        target, services = self._target, self.services
+        body = self.media.shown(event.description) if event.description is not None else b""
+        headers = [
+            *(("Route", route) for route in target.route),
+            ("From", f"{target.from_};tag={services.tokens.tag()}"),
+            ("To", target.to),
+            ("Call-ID", services.tokens.call_id()),
+            ("CSeq", "1 INVITE"),
+            self.contact(),
+            ("Allow", ALLOW),
+            ("Supported", SUPPORTED),
+            *target.headers,
+            *event.headers,
+        ]
+        if body:
+            headers.append(("Content-Type", SDP_TYPE))
+        request = Request.build("INVITE", target.uri, headers, body)
+        flow = services.agent.sized(target.flow, request)
+        self.flow = flow
+        self.state = CALLING
+        self._ring_timer = services.clock.call_later(RING_TIME, self._no_answer)
+        self._transaction = services.agent.request(request, flow, self)
+
+    def _cancel(self, cause: Cause) -> None:
+        if self.state == NEW:
+            self._finish()
+            return
+        if self.state == CALLING:
+            self.state = CANCELLING
+            self._cause = cause
+            self._stop_ringing()
+            assert self._transaction is not None
+            self._transaction.cancel(cause.headers)
+
+    def _no_answer(self) -> None:
+        self._ring_timer = None
+        text = f"{self.phone} was called for {RING_TIME:g} s without an answer"
+        cause = Cause(text, (("Reason", 'SIP;cause=408;text="No answer"'),), 408)
+        self._cancel(cause)
+        self.notify(Refused(408, None, (("Reason", 'Q.850;cause=19;text="No answer"'),)))
+
+    # -- the phone's side --------------------------------------------------------------------------
+
+    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
+        """A response to our INVITE."""
+        status = response.status
+        if status == 100:
+            return
+        if status < 200:
+            if self.state == CALLING:
+                self._progress(response)
+        elif status < 300:
+            self._accepted(transaction, response)
+        elif self.state in (CALLING, CANCELLING):
+            waiting = self.state == CALLING
+            self._finish()
+            if waiting:
+                self._refused(response)
+
+    def _progress(self, response: Response) -> None:
+        try:
+            description = answer_of(response, self.phone)
+        except Reject as reject:
+            self.services.log.warn(f"{reject.why}; the {response.status} goes on without it")
+            description = None
+        if description is not None:
+            self.media.answered(description)
+        self.notify(Progress(response.status, description))
+
+    def _refused(self, response: Response) -> None:
+        reasons = tuple(("Reason", value) for value in response.get_all("Reason"))
+        headers = reasons + tuple(("Retry-After", value) for value in response.get_all("Retry-After")[:1])
+        self.notify(Refused(response.status, response.reason, headers))
+
+    def _accepted(self, transaction: ClientTransaction, response: Response) -> None:
+        request = transaction.request
+        if self.dialog is not None and response.to.tag == self.dialog.remote_tag:
+            self.modify.repeat_ack(request)
+            return
+        dialog = Dialog.from_response(request, response)
+        if self.dialog is not None or self.state == ENDED:
+            self._drop(dialog, response)
+            return
+        wanted = self.state == CALLING
+        self._stop_ringing()
+        self.dialog = dialog
+        self.peer_allows = tuple(method.upper() for method in response.elements("Allow"))
+        self.services.dialogs.enter(self)
+        self.confirm()
+        if not wanted:  # the 200 crossed our CANCEL (RFC 3261 §15: ACK, then BYE)
+            self.modify.send_ack(request.cseq.number, b"")
+            assert self._cause is not None
+            self.hang_up(self._cause)
+            return
+        try:
+            description = answer_of(response, self.phone)
+            if description is None:
+                raise Reject(488, f"{self.phone} answered without SDP")
+        except Reject as reject:
+            self.modify.send_ack(request.cseq.number, b"")
+            self._unusable(reject)
+            return
+        self.media.answered(description)
+        if request.body:
+            self.media.settle()
+            self.modify.send_ack(request.cseq.number, b"")
+        else:
+            self.modify.await_answer(response)
+        self.notify(Answered(description))
+
+    def _unusable(self, reject: Reject) -> None:
+        """A 2xx that cannot be used: the phone gets a BYE, the caller a refusal."""
+        self.services.log.error(reject.why)
+        self.hang_up(Cause(reject.why, (("Reason", f'SIP;cause=488;text="{reject.why}"'),)))
+        self.notify(Refused(488))
+
+    def _drop(self, dialog: Dialog, response: Response) -> None:
+        """A second 2xx from another branch of a fork: it gets its ACK and a BYE (RFC 3261 §13.2.2.4)."""
+        agent = self.services.agent
+        ack = dialog.ack(response.cseq.number)
+        agent.acknowledge(ack, self.route(ack))
+        bye = dialog.new_request("BYE", (("Reason", 'SIP;cause=200;text="Call completed elsewhere"'),))
+        agent.request(bye, self.route(bye), IgnoredOutcome())
+
+    def timed_out(self, transaction: ClientTransaction) -> None:
+        """No answer to the INVITE, or none after our CANCEL."""
+        waiting = self.state == CALLING
+        self._finish()
+        if waiting:
+            self.services.log.warn(
+                f"{self.phone} does not answer an INVITE sent to {self._target.uri}: "
+                "the phone is off or out of coverage, or its registration is stale"
+            )
+            self.notify(Refused(480, None, (("Reason", 'Q.850;cause=20;text="Subscriber absent"'),)))
+
+    def transport_failed(self, transaction: ClientTransaction, error: Exception) -> None:
+        """The INVITE could not be sent."""
+        waiting = self.state == CALLING
+        self._finish()
+        if waiting:
+            self.services.log.warn(f"no connection to {self.phone} at {self._target.uri}: {error}")
+            self.notify(Refused(480, None, (("Reason", 'Q.850;cause=27;text="Destination out of order"'),)))
+
+    def release(self) -> None:
+        """The session is over."""
+        self._stop_ringing()
+        super().release()
+
+    def _finish(self) -> None:
+        self._stop_ringing()
+        self.close()
+
+    def _stop_ringing(self) -> None:
+        if self._ring_timer is not None:
+            self._ring_timer.cancel()
+            self._ring_timer = None
+
+
+class IgnoredOutcome:
+    """For requests whose end changes nothing any more."""
+
+    __slots__ = ()
+
+    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
+        """Nothing to do."""
+
+    def timed_out(self, transaction: ClientTransaction) -> None:
+        """Nothing to do."""
+
+    def transport_failed(self, transaction: ClientTransaction, error: Exception) -> None:
+        """Nothing to do."""

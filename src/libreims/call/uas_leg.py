@@ -1,0 +1,166 @@
+"""The caller's leg (MO): we are the server of its INVITE (RFC 3261 §13.3).
+
+States: `new` (nothing final sent) -> `answered` (2xx sent, ACK missing) -> `confirmed` -> `ending`
+-> `ended`.
+"""
+
+from __future__ import annotations
+
+from libreims.call.body import SDP_TYPE, answer_of, offer_of
+from libreims.call.events import (
+    Acknowledged,
+    Answered,
+    Cause,
+    ChangeRefused,
+    Changing,
+    Ended,
+    Event,
+    InfoAnswered,
+    Informed,
+    Offered,
+    Progress,
+    Refused,
+)
+from libreims.call.leg import CONFIRMED, ENDED, ENDING, Leg
+from libreims.call.leg_media import LegMedia
+from libreims.call.modify import GLARE
+from libreims.call.passing import passed_offer
+from libreims.call.services import CallServices
+from libreims.cscf.answer import Answer
+from libreims.cscf.user_agent import ALLOW, SUPPORTED
+from libreims.proto.sdp.description import SessionDescription
+from libreims.proto.sip.dialog import Dialog
+from libreims.proto.sip.message import Request
+from libreims.proto.sip.server_transaction import ServerTransaction
+
+NEW = "new"
+ANSWERED = "answered"
+
+
+class UasLeg(Leg):
+    """A dialog that the phone started."""
+
+    def __init__(
+        self, services: CallServices, media: LegMedia, transaction: ServerTransaction, phone: str
+    ) -> None:
+        request = transaction.request
+        # RFC 3261 §18.2.1: `received` stands where the phone did not know the address it is seen from.
+        super().__init__(services, media, transaction.flow, phone, request.via.received is not None)
+        self._transaction = transaction
+        self._end: Cause | None = None  # to be sent as BYE as soon as the ACK is there
+        transaction.listener = self
+        self.dialog = Dialog.from_request(request, transaction.local_tag)
+        self.peer_allows = tuple(method.upper() for method in request.elements("Allow"))
+
+    def start(self) -> None:
+        """Tell the session about the call. Raises Reject on a bad offer, OutOfPorts."""
+        request = self._transaction.request
+        offer = offer_of(request, self.phone)
+        if offer is not None:
+            self.media.offered(offer)
+        self.services.dialogs.enter(self)
+        self.notify(Offered(offer, passed_offer(request)))
+
+    # -- the callee's side -----------------------------------------------------------------------
+
+    def handle(self, event: Event) -> None:
+        """An event of the callee."""
+        if self.state in (CONFIRMED, ENDING, ENDED):
+            super().handle(event)
+            return
+        match event:
+            case Progress() if self.state == NEW:
+                self._progress(event)
+            case Answered() if self.state == NEW:
+                self._answer(event)
+            case Refused() if self.state == NEW:
+                self._refuse(event.status, event.reason, event.headers)
+            case Ended():
+                self._hang_up_early(event.cause)
+            case Changing():  # the callee is faster than the caller's ACK
+                self.notify(ChangeRefused(GLARE))
+            case Informed():
+                self.notify(InfoAnswered(event.number, 480))
+            case _:
+                pass  # late provisional responses of a fork that lost
+
+    def _progress(self, event: Progress) -> None:
+        body = self._show(event.description)
+        headers = (self.contact(), ("Allow", ALLOW))
+        answer = Answer(event.status, headers=headers, body=body, content_type=SDP_TYPE if body else "")
+        self.services.agent.respond(self._transaction, answer)
+
+    def _answer(self, event: Answered) -> None:
+        body = self._show(event.description)
+        self.state = ANSWERED
+        assert self.dialog is not None
+        headers = (self.contact(), ("Allow", ALLOW), ("Supported", SUPPORTED), *event.headers)
+        answer = Answer(200, headers=headers, body=body, content_type=SDP_TYPE if body else "")
+        self.services.agent.respond(self._transaction, answer)
+
+    def _show(self, description: SessionDescription | None) -> bytes:
+        if description is None:
+            return b""
+        body = self.media.shown(description)
+        if self._transaction.request.body:
+            self.media.settle()
+        return body
+
+    def _refuse(self, status: int, reason: str | None, headers: tuple[tuple[str, str], ...]) -> None:
+        self.services.agent.respond(self._transaction, Answer(status, reason, headers))
+        self.close()
+
+    def _hang_up_early(self, cause: Cause) -> None:
+        if self.state == NEW:
+            self._refuse(cause.status, None, cause.headers)
+        else:  # RFC 3261 §15: no BYE before the ACK
+            self._end = cause
+
+    # -- the caller's side -------------------------------------------------------------------------
+
+    def cancel_received(self, transaction: ServerTransaction) -> None:
+        """CANCEL of the first INVITE or of a re-INVITE; too late once a final response is out (§9.2)."""
+        if transaction is not self._transaction:
+            super().cancel_received(transaction)
+        elif self.state == NEW:
+            self._refuse(487, None, ())
+            reason = (("Reason", 'SIP;cause=487;text="Caller hung up"'),)
+            self.notify(Ended(Cause(f"{self.phone} cancelled the call", reason, 487)))
+
+    def ack_received(self, ack: Request) -> None:
+        """The ACK of our 2xx: the dialog is confirmed."""
+        transaction = self._transaction
+        if self.state != ANSWERED or ack.cseq.number != transaction.request.cseq.number:
+            super().ack_received(ack)
+            return
+        transaction.acknowledged()
+        self.confirm()
+        if self._end is not None:
+            self.hang_up(self._end)
+            return
+        description = None if transaction.request.body else answer_of(ack, self.phone)
+        if description is not None:
+            self.media.answered(description)
+            self.media.settle()
+            self.notify(Acknowledged(description))
+
+    def ack_timeout(self, transaction: ServerTransaction) -> None:
+        """64*T1 without an ACK: the call ends (RFC 3261 §13.3.1.4)."""
+        if self.state != ANSWERED:
+            return
+        self.confirm()
+        if self._end is not None:
+            self.hang_up(self._end)
+        else:
+            self.lost(f"{self.phone} never acknowledged our 200 OK (no ACK)")
+
+    def transport_failed(self, transaction: ServerTransaction) -> None:
+        """A response did not leave; a final one is missed by ACK or repeated request."""
+
+    def close(self) -> None:
+        """The dialog is gone; an INVITE without final response gets one first."""
+        if self.state == NEW and not self._transaction.answered:
+            self.services.agent.respond(self._transaction, Answer(487))
+        if self.state == ANSWERED:
+            self._transaction.acknowledged()
+        super().close()

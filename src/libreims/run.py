@@ -1,0 +1,81 @@
+"""The program `libreims CONFIG`: reads the configuration, runs the server in the foreground, ends on a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+import sys
+import time
+
+from libreims import __version__
+from libreims.base.errors import LibreImsError
+from libreims.base.log import Log
+from libreims.base.log_options import LogOptionsError
+from libreims.base.tokens import Tokens
+from libreims.config.load import load
+from libreims.config.source import ConfigErrors
+from libreims.config.store import ConfigStore
+from libreims.net.address import text
+from libreims.net.sockets import SocketNetwork
+from libreims.server import Server, banner
+
+COLLECT_EVERY = 50_000
+"""Allocations between two looks of the cyclic collector: what a call holds is freed by reference counts, and
+looking at 100,000 users again and again was a quarter of the CPU time."""
+
+
+def run(path: str) -> int:
+    """Run until SIGINT or SIGTERM; returns the exit status."""
+    print(f"LibreIMS version {__version__}, an IMS server for LTE and 5G, Apache-2.0", flush=True)
+    try:
+        loaded = load(path)
+    except ConfigErrors as error:
+        print(error, file=sys.stderr)
+        return 1
+    for warning in loaded.warnings:
+        print(f"Warning: {warning}", flush=True)
+    try:
+        return asyncio.run(_serve(ConfigStore(loaded.settings)))
+    except (LibreImsError, LogOptionsError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+
+
+async def _serve(config: ConfigStore) -> int:
+    loop = asyncio.get_running_loop()
+    log = _open_log(config)
+    log.run_on(loop)
+    server = Server(config, network=SocketNetwork(loop), clock=loop, utc=time.time, tokens=Tokens(), log=log)
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    try:
+        await server.start()
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(COLLECT_EVERY, 20, 20)
+        users, addresses = len(server.users), ", ".join(map(text, server.transport.addresses))
+        print(f"Ready: {users} users, SIP on {addresses} (UDP and TCP)", flush=True)
+        log.layer("ims").info(f"started with {users} users on {addresses}")
+        await ended.wait()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)  # a second signal ends the program at once
+        await server.stop()
+    finally:
+        with contextlib.suppress(OSError):
+            log.close()
+    return 0
+
+
+def _open_log(config: ConfigStore) -> Log:
+    settings = config.current
+    return Log(
+        settings.log_options,
+        settings.log_filename,
+        utc=time.time,
+        banner=banner(),
+        count=settings.com_log_count,
+        sync=settings.log_sync,
+    )

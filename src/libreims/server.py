@@ -1,0 +1,153 @@
+"""The composition root: the only place that knows every adapter.
+
+`Server` puts the parts together on any network and clock; tests run it on virtual time, `run` (`libreims.run`)
+is the program around it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from libreims import __version__
+from libreims.base.bus import Bus
+from libreims.base.clock import Clock, UtcClock
+from libreims.base.counters import Counters
+from libreims.base.errors import LibreImsError
+from libreims.base.log import Log
+from libreims.base.timers import TimerWheel
+from libreims.base.tokens import Tokens
+from libreims.call.calls import Calls, LegTable
+from libreims.call.incoming import IncomingCalls, caller_key
+from libreims.call.locate import Locator
+from libreims.call.services import CallServices
+from libreims.config.schema import Settings
+from libreims.config.store import ConfigStore
+from libreims.cscf.callflow import Callflow
+from libreims.cscf.capabilities import Capabilities
+from libreims.cscf.eager import Serial
+from libreims.cscf.router import Router
+from libreims.cscf.user_agent import UserAgent
+from libreims.hss.builtin import BuiltinHss
+from libreims.hss.profile import profile_of
+from libreims.media.relay import MediaRelay
+from libreims.net.address import text
+from libreims.net.port import Flow, Network, TcpOptions
+from libreims.net.sip_transport import SipTransport
+from libreims.proto.sip.message import Request
+from libreims.proto.sip.stack import SipStack
+from libreims.proto.sip.timers import SipTimers
+from libreims.registrar.authentication import Authenticator
+from libreims.registrar.reg_event import RegEvent
+from libreims.registrar.register import Registrar
+from libreims.users.bindings import Bindings
+from libreims.users.database import SubscriberDatabase
+
+DRAIN_TIME = 1.0
+"""Seconds that a server going down waits for the answers to its BYEs."""
+
+
+class Server:
+    """One IMS: everything between the network and the configuration."""
+
+    def __init__(
+        self, config: ConfigStore, *, network: Network, clock: Clock, utc: UtcClock, tokens: Tokens, log: Log
+    ) -> None:
+        self.config = config
+        self.log = log
+        self.counters = Counters()
+        wheel = TimerWheel(clock)
+        ims = log.layer("ims")
+        bus = Bus(ims)
+
+        self.users = SubscriberDatabase.of(config.current, ims.warn)
+        self.bindings = Bindings(wheel, utc, bus)
+        self.relay = MediaRelay(network, wheel, log.layer("media"), tokens)
+
+        callflow = Callflow(log.layer("sip"), self.counters)
+        self._serial = Serial()
+        router = Router(callflow, self._serial, self.counters, ims)
+        self.transport = SipTransport(
+            network, wheel, self._receive, self._transport_failed, lambda: tcp_options(config.current)
+        )
+        self.stack = SipStack(wheel, tokens, sip_timers(config.current), self.transport, router)
+        self.stack.originated = callflow.sent
+        self.stack.absorbed = callflow.received
+        self.stack.stray = callflow.stray
+        self.agent = router.agent = UserAgent(self.stack, self.transport, callflow, config)
+
+        hss = BuiltinHss(lambda impi: profile_of(self.users.by_impi(impi)), tokens)
+        authenticator = Authenticator(hss, config, wheel, tokens, ims)
+        self.registrar = Registrar(config, self.users, self.bindings, authenticator, utc, ims)
+        self.reg_event = RegEvent(config, self.users, self.bindings, self.agent, wheel, tokens, bus, ims)
+
+        legs = LegTable()
+        services = CallServices(self.agent, wheel, tokens, config, ims, legs)
+        locator = Locator(self.users, self.bindings, config)
+        self.calls = Calls(services, legs, locator, self.relay, self.counters)
+        incoming = IncomingCalls(self.calls, locator, authenticator, config)
+
+        router.serve("REGISTER", lambda each: self.registrar.register(each.request, each.flow), _public_user)
+        router.serve("INVITE", incoming.serve, caller_key)
+        router.serve("SUBSCRIBE", self.reg_event.subscribe, _public_user)
+        router.serve("OPTIONS", Capabilities(self.agent).options, _public_user)
+        router.own_dialogs(self.calls)
+        router.own_dialogs(self.reg_event)
+        router.ack = self.calls.ack_received
+        router.cancel = self.calls.cancel_received
+
+    async def start(self) -> None:
+        """Open the SIP sockets. Raises LibreImsError where one cannot be opened."""
+        settings = self.config.current
+        if not settings.sip_addr:
+            raise LibreImsError("sip_addr is not set: give the address on which phones reach the server")
+        for socket in settings.sip_addr:
+            bound = socket.bind_addr or socket.addr
+            try:
+                await self.transport.listen(bound, advertised=socket.addr)
+            except OSError as error:
+                await self.stop()
+                raise LibreImsError(
+                    f"sip_addr {text(bound)}: {error.strerror or error}; is the address one of this machine's, and "
+                    "is no other SIP server running?"
+                ) from error
+
+    async def stop(self) -> None:
+        """End calls with BYE, wait a moment for the answers, close everything."""
+        self.calls.stop_all("Server shutdown")
+        for _ in range(int(DRAIN_TIME / 0.02)):
+            if not self.calls.dialogs:
+                break
+            await asyncio.sleep(0.02)
+        self._serial.cancel()
+        self.reg_event.close()
+        self.bindings.close()
+        self.stack.stop()
+        self.transport.close()
+        self.relay.close()
+
+    def _receive(self, data: bytes, flow: Flow) -> None:
+        self.stack.receive(data, flow)
+
+    def _transport_failed(self, flow: Flow, error: Exception) -> None:
+        self.log.layer("sip").info(f"TCP connection with {text(flow.remote)} is lost: {error}")
+        self.stack.transport_error(flow, error)
+
+
+def tcp_options(settings: Settings) -> TcpOptions:
+    """The options of SIP connections, as the settings say now."""
+    return TcpOptions(keepalive=settings.tcp_keepalive, keepcount=settings.tcp_keepcount)
+
+
+def sip_timers(settings: Settings) -> SipTimers:
+    """The SIP timers of the settings."""
+    return SipTimers(settings.timer_t1, settings.timer_t2, settings.timer_t4)
+
+
+def _public_user(request: Request) -> str:
+    """The user that a request is about: requests with the same one are served one by one."""
+    return request.to.uri_text
+
+
+def banner() -> str:
+    """Program and version, for the console and the log file."""
+    return f"ims version {__version__}"
