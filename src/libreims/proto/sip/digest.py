@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+from collections.abc import Iterable
 from typing import Final
 
 from libreims.proto.sip.errors import SipParseError
@@ -281,6 +282,19 @@ class Credentials:
             auts=None if auts is None else _decode_auts(auts),
             others=directives,
         )
+
+    @classmethod
+    def find(cls, lines: Iterable[str], realm: str | None = None) -> Credentials | None:
+        """The first Digest credentials (for this realm) among the lines of a header.
+
+        Another scheme counts as no credentials (RFC 4475 §3.3.7); raises SipParseError (400) as `parse` does.
+        """
+        for line in lines:
+            if line.lstrip(LWS)[:7].lower() == "digest ":
+                credentials = cls.parse(line)
+                if realm is None or credentials.realm == realm:
+                    return credentials
+        return None
 
     @property
     def nonce_count(self) -> int | None:

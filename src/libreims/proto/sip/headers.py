@@ -140,11 +140,19 @@ def _check_uri(uri: str) -> None:
 class Via:
     """One Via value: `SIP/2.0/UDP host:port;params`; `host` lower case, IPv6 without brackets."""
 
-    __slots__ = ("_text", "host", "params", "port", "transport")
+    __slots__ = ("_text", "host", "params", "port", "transport", "version")
 
     def __init__(
-        self, transport: str, host: str, port: int | None, params: Params | None = None, *, text: str = ""
+        self,
+        transport: str,
+        host: str,
+        port: int | None,
+        params: Params | None = None,
+        *,
+        version: str = "2.0",
+        text: str = "",
     ) -> None:
+        self.version = version
         self.transport = transport
         self.host = host
         self.port = port
@@ -156,10 +164,11 @@ class Via:
         """Read one value (no list); raises SipParseError (400)."""
         text = text.strip(LWS)
         head, semicolon, tail = text.partition(";")
+        version = "2.0"
         if head[:8] == "SIP/2.0/":
             transport, space, sent_by = head[8:].partition(" ")
         else:
-            transport, space, sent_by = _loose_protocol(head)
+            version, transport, space, sent_by = _loose_protocol(head)
         sent_by = sent_by.strip(LWS)
         if not space or not is_token(transport):
             raise SipParseError(400, "Malformed Via")
@@ -167,7 +176,7 @@ class Via:
             sent_by = _join_sent_by(sent_by)
         host, port = split_host_port(sent_by)
         params = parse_params(tail) if semicolon else None
-        return Via(transport.upper(), host, port, params, text=text)
+        return Via(transport.upper(), host, port, params, version=version, text=text)
 
     @classmethod
     def parse_list(cls, text: str) -> list[Via]:
@@ -205,12 +214,13 @@ class Via:
 
     def with_params(self, **params: str | None) -> Via:
         """The same value with these parameters set (`received`, `rport`)."""
-        return Via(self.transport, self.host, self.port, {**self.params, **params})
+        merged = {**self.params, **params}
+        return Via(self.transport, self.host, self.port, merged, version=self.version)
 
     def __str__(self) -> str:
         text = self._text
         if not text:
-            text = f"SIP/2.0/{self.transport} {self.sent_by}{format_params(self.params)}"
+            text = f"SIP/{self.version}/{self.transport} {self.sent_by}{format_params(self.params)}"
             self._text = text
         return text
 
@@ -218,12 +228,16 @@ class Via:
         return f"Via({str(self)!r})"
 
 
-def _loose_protocol(head: str) -> tuple[str, str, str]:
-    """`SIP / 2.0 / UDP  host` with white space around the slashes (RFC 3261 §25.1: SLASH is SWS "/" SWS)."""
+def _loose_protocol(head: str) -> tuple[str, str, str, str]:
+    """Version, transport, space and sent-by of `SIP / 2.0 / UDP  host` (RFC 3261 §25.1, SLASH).
+
+    Another version is none of a Via's business: the request line has it too and is answered with 505.
+    """
     parts = head.replace("\t", " ").split("/", 2)
-    if len(parts) != 3 or parts[0].strip().upper() != "SIP" or parts[1].strip() != "2.0":
+    if len(parts) != 3 or parts[0].strip(LWS).upper() != "SIP" or not is_token(parts[1].strip(LWS)):
         raise SipParseError(400, "Malformed Via")
-    return parts[2].lstrip().partition(" ")
+    transport, space, sent_by = parts[2].lstrip(LWS).partition(" ")
+    return parts[1].strip(LWS), transport, space, sent_by
 
 
 def _join_sent_by(sent_by: str) -> str:

@@ -345,6 +345,18 @@ class Request(Message):
         """A request of our own from header names (any spelling) and values."""
         return Request(method, uri, _fields_from(headers), body)
 
+    def salvage_via(self) -> bool:
+        """Make do with the sent-by alone of a malformed topmost Via, so that an error can be answered.
+
+        Whether there is a usable Via now; the line itself stays as it is.
+        """
+        if self._via is None:
+            try:
+                self._via = Via.parse(self._line("Via").partition(",")[0].partition(";")[0])
+            except SipParseError:
+                return False
+        return True
+
     @property
     def target(self) -> Uri:
         """The Request-URI; raises SipParseError (400)."""

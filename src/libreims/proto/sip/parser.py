@@ -147,6 +147,9 @@ def _cut_body(fields: dict[str, list[str]], body: bytes) -> bytes:
 
 def _request(start: str, fields: dict[str, list[str]], body: bytes, fault: str) -> Request:
     parts = start.split(" ")
+    if len(parts) != 3:
+        # Spaces too many are an error that leaves no doubt (RFC 4475 §3.1.2.9 and §3.1.2.10).
+        parts = [part for part in parts if part]
     status = 400
     if len(parts) == 3 and parts[2] == "SIP/2.0":
         method, uri, _ = parts
@@ -155,9 +158,9 @@ def _request(start: str, fields: dict[str, list[str]], body: bytes, fault: str) 
         elif not uri or uri[0] == "<":
             fault = "Malformed Request-URI"
     else:
-        method = parts[0]
+        method = parts[0] if parts else ""
         uri = parts[1] if len(parts) > 1 else ""
-        version = parts[-1].upper()
+        version = parts[-1].upper() if parts else ""
         if not is_token(method) or not version.startswith("SIP/") or len(parts) < 3:
             raise SipParseError(400, "Not A SIP Message")
         if len(parts) != 3:
@@ -174,24 +177,25 @@ def _request(start: str, fields: dict[str, list[str]], body: bytes, fault: str) 
         request.from_  # noqa: B018
         request.to  # noqa: B018
         if request.cseq.method != method:
+            # RFC 4475 §3.1.2.18: for an unknown method 501 says what the sender can act upon.
+            if method not in KNOWN_METHODS:
+                raise SipParseError(501, "Method Not Implemented")
             raise SipParseError(400, "CSeq Of Another Method")
         if "Content-Length" in fields:
             request.body = _cut_body(fields, body)
     except SipParseError as error:
-        error.request = request if _can_be_answered(request) else None
+        if _can_be_answered(request):
+            error.request = request
         raise
     return request
 
 
 def _can_be_answered(request: Request) -> bool:
-    """Whether an error response can be built and sent; never for an ACK (RFC 3261 §8.2.6, §17)."""
-    if request.method == "ACK" or not all(name in request.fields for name in _NEEDED):
-        return False
-    try:
-        request.via  # noqa: B018
-    except SipParseError:
-        return False
-    return True
+    """Whether an error response can be built and sent: there is a Via, and no ACK is ever answered.
+
+    RFC 4475 §3.3.1 wants a 400 even where From, To and Call-ID are missing.
+    """
+    return request.method != "ACK" and "Via" in request.fields and request.salvage_via()
 
 
 def _response(start: str, fields: dict[str, list[str]], body: bytes, fault: str) -> Response:
