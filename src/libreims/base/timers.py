@@ -45,6 +45,7 @@ class TimerWheel:
         self._wake: Cancellable | None = None
         self._wake_due = 0
         self._done = 0  # every slot up to this one has been run
+        self._running = False
 
     def call_later(self, delay: float, callback: Callable[..., object], *args: object) -> WheelTimer:
         """Call `callback(*args)` once, at least `delay` seconds from now."""
@@ -58,7 +59,7 @@ class TimerWheel:
             return timer
         self._slots[due] = [timer]
         heapq.heappush(self._order, due)
-        if self._wake is None or due < self._wake_due:
+        if not self._running and (self._wake is None or due < self._wake_due):
             self._arm(due)
         return timer
 
@@ -74,13 +75,16 @@ class TimerWheel:
         # An event loop may wake a hair early: the slot that it was armed for is due all the same.
         now = max(int((self.time() - self._start) / TICK), self._wake_due)
         order = self._order
+        # Timers started by callbacks must not arm the clock: earlier slots may still be waiting.
+        self._running = True
         try:
             while order and order[0] <= now:
                 self._done = order[0]
                 self._run(self._slots.pop(heapq.heappop(order)))
             self._done = max(self._done, now)
         finally:
-            if order and self._wake is None:
+            self._running = False
+            if order:
                 self._arm(order[0])
 
     def _run(self, slot: list[WheelTimer]) -> None:
