@@ -10,7 +10,6 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from libreims.config.source import Diagnosis
@@ -120,9 +119,11 @@ class Checks:
         """
 
 
-@cache
 def declarations(section: type[Any]) -> dict[str, Prop]:
     """The properties of a section by their names in the file, aliases included."""
+    known = _DECLARATIONS.get(section)
+    if known is not None:
+        return known
     table: dict[str, Prop] = {}
     for field in dataclasses.fields(section):
         meta = field.metadata
@@ -139,7 +140,11 @@ def declarations(section: type[Any]) -> dict[str, Prop]:
         )
         for name in (made.name, *made.aliases):
             table[name] = made
+    _DECLARATIONS[section] = table
     return table
+
+
+_DECLARATIONS: dict[type[Any], dict[str, Prop]] = {}
 
 
 class Reader:

@@ -1,5 +1,4 @@
 """The types of configuration values: each reads an untyped value, or says what was expected."""
-# ruff: noqa: ARG002  every kind is called alike, few need to know the place of their value
 
 from __future__ import annotations
 
@@ -9,6 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from libreims.base.log_options import LogOptionsError
+from libreims.base.log_options import parse as parse_log_options
 from libreims.config.declare import Invalid, Kind, Reader, Skip
 from libreims.config.operators import kind as describe
 from libreims.config.tree import Arr, Obj, Value, number_text, plain
@@ -364,6 +365,22 @@ class Struct(Kind):
             del reader.diagnosis.errors[before:]
             raise Invalid(message.removeprefix(f"{path}.{self.short}: "))
         return made
+
+
+class LogAssignments(Kind):
+    """`log_options`: assignments separated by commas."""
+
+    name = "string"
+
+    def read(self, value: Value, reader: Reader, path: str) -> str:
+        """The text, which the log will read again."""
+        if not isinstance(value, str):
+            raise Invalid(f"string expected, not {describe(value)}")
+        try:
+            parse_log_options(value)
+        except LogOptionsError as error:
+            raise Invalid("; ".join(error.problems)) from None
+        return value
 
 
 class Anything(Kind):

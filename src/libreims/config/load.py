@@ -15,6 +15,8 @@ from libreims.config.source import ConfigErrors, ConfigWarning, Diagnosis
 from libreims.config.syntax import Parser
 from libreims.config.tree import Obj
 
+__all__ = ["ConfigErrors", "Loaded", "load", "loads", "parse", "read_text"]
+
 SIZE_LIMIT = 1 << 30
 """Characters of one file; more is a mistake, a device for example."""
 

@@ -23,6 +23,7 @@ from libreims.config.kinds import (
     Integer,
     IpAddress,
     ListOf,
+    LogAssignments,
     Number,
     Secret,
     Struct,
@@ -199,7 +200,7 @@ class Settings(Checks):
 
     # Logging
     log_filename: str | None = prop(None, FileName(), "Log file.")
-    log_options: str = prop("", Text(), "Levels and form of the log, a list of assignments.")
+    log_options: str = prop("", LogAssignments(), "Levels and form of the log, a list of assignments.")
     log_sync: bool = prop(False, Boolean(), "Write every log line at once; slow.")
 
     # SIP

@@ -77,9 +77,10 @@ class ConfigWarning:
     place: Place | None = None
 
     def __str__(self) -> str:
+        """For example `/etc/ims.cfg:10: unused property 'name'`; the console puts `Warning: ` before it."""
         if self.place is None:
-            return f"Warning: {self.message}"
-        return f"Warning: {self.place.path}:{self.place.line}: {self.message}"
+            return self.message
+        return f"{self.place.path}:{self.place.line}: {self.message}"
 
 
 class ConfigErrors(LibreImsError):

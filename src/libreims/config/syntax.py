@@ -10,15 +10,9 @@ from __future__ import annotations
 import re
 
 from libreims.config import operators
-from libreims.config.operators import OperandError
-from libreims.config.preprocessor import Frame, Preprocessor, ReadText, SyntaxFault, TooManyErrors
-from libreims.config.source import Diagnosis
-from libreims.config.tree import Arr, Obj, Value, copy, size
-
-NESTING = 64
-"""Objects, arrays and parentheses inside one another."""
-COPIES = 1_000_000
-"""Values that the uses of variables may add up to."""
+from libreims.config.expression import NAME, Expressions
+from libreims.config.preprocessor import Frame, SyntaxFault, TooManyErrors
+from libreims.config.tree import Arr, Obj
 
 _MEMBER = re.compile(
     r'[ \t\n]*+(?:"([^"\\\n]*+)"|([A-Za-z_]\w*+))[ \t]*+:[ \t]*+'
@@ -26,37 +20,16 @@ _MEMBER = re.compile(
     re.A,
 )
 _ELEMENT = re.compile(r'[ \t\n]*+(?:"([^"\\\n]*+)"|(-?\d{1,15}))[ \t\n]*+(?:,|(?=\]))', re.A)
-_NAME = re.compile(r"[A-Za-z_]\w*+", re.A)
 _WORD = re.compile(r"\d\w*+", re.A)
-_NUMBER = re.compile(r"(?:0[xX][0-9A-Fa-f]++|(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?)(?![\w.])", re.A)
-_OPERATOR = re.compile(r"\|\||&&|[=!<>]=|[-+*/<>]")
-_OPERATOR_START = frozenset("|&=!<>-+*/")
-_STRING_PART = {quote: re.compile(rf"[^{quote}\\\n]++") for quote in "\"'"}
-_BACKQUOTE_PART = re.compile(r"(?:[^`\\$]++|\$(?!\{))++")
-_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "0": "\0", "\n": ""}
-_HEXADECIMAL = re.compile(r"x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})(?:\\u([0-9A-Fa-f]{4}))?")
 _RECOVERY = re.compile(
     r'"(?:[^"\\\n]|\\.)*+"?|//[^\n]*+|/\*.*?(?:\*/|\Z)|[{}\[\](),]'
     r'|\n(?=[ \t]*+(?:#|(?:"[^"\n]*+"|[A-Za-z_]\w*+)[ \t]*+:))',
     re.S | re.A,
 )
-_CLOSING = {"{": "}", "[": "]", "(": ")"}
 
 
-class Parser(Preprocessor):
+class Parser(Expressions):
     """Reads one configuration with the files that it includes."""
-
-    def __init__(self, diagnosis: Diagnosis, read_text: ReadText) -> None:
-        super().__init__(diagnosis, read_text)
-        self._open: list[str] = []
-        """Closing brackets that are awaited in this file, innermost last."""
-        self._depth = 0
-        """Brackets that are open in all files."""
-        self._end = 0
-        """Where the last value ended."""
-        self._unevaluated = 0
-        """Inside the right side of an && or || that does not count."""
-        self._copied = 0
 
     def parse(self, path: str) -> Obj:
         """Read a file; errors and warnings go to the diagnosis."""
@@ -72,7 +45,7 @@ class Parser(Preprocessor):
 
     def _top_level(self, root: Obj) -> None:
         """The whole of a file, its braces being optional, into `root`."""
-        outer, self._open = self._open, []
+        outer, self.open = self.open, []
         frame = self.frame
         try:
             first = self.peek()
@@ -92,35 +65,27 @@ class Parser(Preprocessor):
         except SyntaxFault as fault:
             self.report(fault)
         finally:
-            self._open = outer
+            self.open = outer
         while self.frame is not frame:
             self.pop()
         self.pop()
 
     # Objects
 
+    def object(self) -> Obj:
+        """Read an object from its `{`."""
+        made = Obj()
+        self._braced(made)
+        return made
+
     def _braced(self, into: Obj) -> None:
         """An object from its `{`."""
         opening = self.mark()
-        saved = self._enter_bracket("{")
+        saved = self.enter_bracket("{")
         try:
             self._members(into, "}", opening)
         finally:
-            self._leave_bracket(saved)
-
-    def _enter_bracket(self, bracket: str) -> bool:
-        if self._depth >= NESTING:
-            raise self.fault(f"more than {NESTING} brackets inside one another")
-        self.pos += 1
-        self._depth += 1
-        self._open.append(_CLOSING[bracket])
-        saved, self.in_line = self.in_line, False
-        return saved
-
-    def _leave_bracket(self, in_line: bool) -> None:
-        self._open.pop()
-        self._depth -= 1
-        self.in_line = in_line
+            self.leave_bracket(saved)
 
     def _members(self, into: Obj, close: str, opening: int = 0) -> None:
         """Properties up to `close`, which is consumed, or up to the end."""
@@ -183,9 +148,9 @@ class Parser(Preprocessor):
             self._braced(into)  # an included file that has its braces
             return True
         if char in "\"'`":
-            key = self._string(char)
+            key = self.string(char)
         else:
-            name = _NAME.match(self.text, self.pos)
+            name = NAME.match(self.text, self.pos)
             if name is None:
                 raise self._not_a_name(char)
             key = name[0]
@@ -239,13 +204,13 @@ class Parser(Preprocessor):
         if frame is not self._frames[-1]:
             return False  # an included file begins or ends here
         if lenient:
-            self.diagnosis.warn(self._end, "missing ',' added")
+            self.diagnosis.warn(self.end, "missing ',' added")
             return False
         expected = f"',' or '{close}' expected" if close else "',' expected"
         fault = self.fault(f"{expected}, not '{char}'")
-        between = self.text[max(0, self._end - self.base) : self.pos]
+        between = self.text[max(0, self.end - self.base) : self.pos]
         if char not in "}])" and "\n" in between and self._starts_member(close):
-            self.report(self.fault(expected, self._end))
+            self.report(self.fault(expected, self.end))
             return False
         raise fault
 
@@ -269,7 +234,7 @@ class Parser(Preprocessor):
                     depth -= 1
                 elif token == close:
                     return False
-                elif token in self._open and token != ")":
+                elif token in self.open and token != ")":
                     return True
                 else:
                     # Nobody waits for it: a mistyped end of this bracket.
@@ -286,11 +251,12 @@ class Parser(Preprocessor):
                 return False
             self.pos = match.end()
 
-    # Values
+    # Arrays
 
-    def _array(self) -> Arr:
+    def array(self) -> Arr:
+        """Read an array from its `[`."""
         opening = self.mark()
-        saved = self._enter_bracket("[")
+        saved = self.enter_bracket("[")
         array = Arr()
         nothing = Obj()
         try:
@@ -314,238 +280,4 @@ class Parser(Preprocessor):
                 if self._slow(char, nothing, array, "]"):
                     return array
         finally:
-            self._leave_bracket(saved)
-
-    def expression(self) -> Value:
-        """Read and evaluate an expression; raises SyntaxFault."""
-        return self._binary(1)
-
-    def _binary(self, minimum: int) -> Value:
-        left = self._unary()
-        self._end = self.mark()
-        while self.peek() in _OPERATOR_START:
-            match = _OPERATOR.match(self.text, self.pos)
-            if match is None:
-                raise self.fault(f"operator expected, not '{self.text[self.pos]}'")
-            operator = match[0]
-            precedence = operators.PRECEDENCE.get(operator, 0)
-            if precedence < minimum:
-                if precedence == 0:
-                    raise self.fault(f"operator expected, not '{operator}'")
-                break
-            mark = self.mark()
-            self.pos = match.end()
-            if precedence <= 2:
-                left = self._logical(operator, left, precedence)
-                continue
-            right = self._binary(precedence + 1)
-            if not self._unevaluated:
-                try:
-                    left = operators.apply(operator, left, right)
-                except OperandError as error:
-                    raise SyntaxFault(mark, str(error)) from None
-        return left
-
-    def _logical(self, operator: str, left: Value, precedence: int) -> Value:
-        """`||` and `&&` give one of their operands; the right one is not evaluated without need."""
-        decided = not self._unevaluated and operators.truth(left) == (operator == "||")
-        self._unevaluated += decided
-        try:
-            right = self._binary(precedence + 1)
-        finally:
-            self._unevaluated -= decided
-        return left if decided else right
-
-    def _unary(self) -> Value:
-        signs: list[tuple[str, int]] = []
-        while (char := self.peek()) in ("!", "-", "+"):
-            signs.append((char, self.mark()))
-            self.pos += 1
-        value = self._primary(char)
-        for sign, mark in reversed(signs):
-            if self._unevaluated:
-                break
-            try:
-                if sign == "!":
-                    value = not operators.truth(value)
-                elif sign == "-":
-                    value = operators.negate(value)
-                else:
-                    value = operators.apply("+", 0, value) if not isinstance(value, str) else value
-            except OperandError as error:
-                raise SyntaxFault(mark, str(error)) from None
-        return value
-
-    def _primary(self, char: str) -> Value:
-        if char == "":
-            raise self.fault("value expected")
-        if char in "\"'`":
-            return self._string(char)
-        if char == "{":
-            made = Obj()
-            self._braced(made)
-            return made
-        if char == "[":
-            return self._array()
-        if char == "(":
-            return self._parentheses()
-        name = _NAME.match(self.text, self.pos)
-        if name is not None:
-            return self._named(name[0])
-        number = _NUMBER.match(self.text, self.pos)
-        if number is not None:
-            return self._number(number[0])
-        if char in "0123456789.":
-            raise self.fault("number expected; strings need quotes")
-        raise self.fault(f"value expected, not '{char}'")
-
-    def _parentheses(self) -> Value:
-        saved = self._enter_bracket("(")
-        try:
-            value = self.expression()
-            if self.peek() != ")":
-                raise self.fault("')' expected")
-            self.pos += 1
-            return value
-        finally:
-            self._leave_bracket(saved)
-
-    def _number(self, digits: str) -> Value:
-        mark = self.mark()
-        self.pos += len(digits)
-        if digits[:2] in ("0x", "0X"):
-            value: operators.Number = int(digits, 16) if len(digits) <= 258 else float("inf")
-        elif len(digits) <= 16 and digits.isdecimal():
-            value = int(digits)
-        else:
-            value = float(digits)
-        try:
-            return operators.exact(value)
-        except (OperandError, OverflowError):
-            raise SyntaxFault(mark, "the number does not fit 64-bit floating point") from None
-
-    def _named(self, name: str) -> Value:
-        mark = self.mark()
-        self.pos += len(name)
-        if name in self.variables:
-            return self._substitute(self.variables[name], mark)
-        if name == "true":
-            return True
-        if name == "false":
-            return False
-        if name == "null":
-            return None
-        if name == "I":
-            return 1j
-        if name == "defined":
-            return self._defined()
-        if self._unevaluated:
-            return None
-        raise SyntaxFault(mark, f"undefined variable '{name}'; a string needs quotes")
-
-    def _substitute(self, value: Value, mark: int) -> Value:
-        if not isinstance(value, Obj | Arr):
-            return value
-        self._copied += size(value)
-        if self._copied > COPIES:
-            raise SyntaxFault(mark, f"variables stand for more than {COPIES} values")
-        return copy(value)
-
-    def _defined(self) -> bool:
-        if self.peek() != "(":
-            raise self.fault("'(' expected after 'defined'")
-        self.pos += 1
-        self.peek()
-        name = _NAME.match(self.text, self.pos)
-        if name is None:
-            raise self.fault("name of a variable expected")
-        self.pos = name.end()
-        if self.peek() != ")":
-            raise self.fault("')' expected")
-        self.pos += 1
-        return name[0] in self.variables
-
-    # Strings
-
-    def _string(self, quote: str) -> str:
-        if quote == "`":
-            return self._backquoted()
-        mark = self.mark()
-        self.pos += 1
-        parts: list[str] = []
-        inside = _STRING_PART[quote]
-        while True:
-            match = inside.match(self.text, self.pos)
-            if match is not None:
-                parts.append(match[0])
-                self.pos = match.end()
-            char = self.text[self.pos : self.pos + 1]
-            if char == quote:
-                self.pos += 1
-                return "".join(parts)
-            if char != "\\":
-                raise SyntaxFault(mark, f"string without end: {quote} expected on the same line")
-            parts.append(self._escape())
-
-    def _escape(self) -> str:
-        """A backslash and what it stands for, as in JavaScript."""
-        mark = self.mark()
-        coded = _HEXADECIMAL.match(self.text, self.pos + 1)
-        if coded is None:
-            char = self.text[self.pos + 1 : self.pos + 2]
-            if char in ("x", "u"):
-                raise SyntaxFault(mark, f"hexadecimal digits expected after '\\{char}'")
-            self.pos += 2
-            return _ESCAPES.get(char, char)
-        code = int(coded[1] or coded[2], 16)
-        if 0xD800 <= code < 0xE000:
-            low = int(coded[3], 16) if coded[3] else 0
-            if code >= 0xDC00 or not 0xDC00 <= low < 0xE000:
-                raise SyntaxFault(mark, "half of a surrogate pair")
-            self.pos = coded.end()
-            return chr(0x10000 + ((code - 0xD800) << 10) + low - 0xDC00)
-        self.pos = coded.end(1) if coded[1] else coded.end(2)
-        return chr(code)
-
-    def _backquoted(self) -> str:
-        """A backquote string, over several lines, with `${expression}` in it (manual §5.1, item 9)."""
-        mark = self.mark()
-        self.pos += 1
-        parts: list[str] = []
-        length = 0
-        while True:
-            match = _BACKQUOTE_PART.match(self.text, self.pos)
-            if match is not None:
-                parts.append(match[0])
-                self.pos = match.end()
-            char = self.text[self.pos : self.pos + 1]
-            if char == "`":
-                self.pos += 1
-                return "".join(parts)
-            if char == "\\":
-                parts.append(self._escape())
-            elif char == "$":
-                self.pos += 1
-                parts.append(self._inserted())
-                length += len(parts[-1])
-            else:
-                raise SyntaxFault(mark, "backquote string without end: ` expected")
-            if length > operators.TEXT_LIMIT:
-                raise SyntaxFault(mark, f"the string is longer than {operators.TEXT_LIMIT} characters")
-
-    def _inserted(self) -> str:
-        mark = self.mark()
-        saved = self._enter_bracket("{")
-        try:
-            value = self.expression()
-            if self.peek() != "}":
-                raise self.fault("'}' expected")
-            self.pos += 1
-        finally:
-            self._leave_bracket(saved)
-        if self._unevaluated:
-            return ""
-        try:
-            return operators.text(value)
-        except OperandError as error:
-            raise SyntaxFault(mark, str(error)) from None
+            self.leave_bracket(saved)

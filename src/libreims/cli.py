@@ -1,0 +1,88 @@
+"""The command `libreims` (and `lteims`): which part of the program is meant.
+
+Everything is imported where it is needed: `libreims --version` must not load a SIP server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from libreims import __version__
+
+_EPILOG = """\
+other commands:
+  libreims demo     two simulated phones register, call each other and hang up: shows that it works
+  libreims ue ...   a simulated phone; see libreims ue --help
+
+exit status: 0 when all went well, 1 when the configuration or the machine stands
+against it, 2 for wrong arguments
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program with these arguments (those of the process by default); returns the exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    command = _COMMANDS.get(arguments[0]) if arguments else None
+    try:
+        if command is not None:
+            return command(arguments[1:])
+        return _server(arguments)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; keep the interpreter from complaining at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _server(arguments: list[str]) -> int:
+    options = _parser().parse_args(arguments)
+    if options.check or options.print:
+        from libreims.config import check
+
+        return check.check(options.config) if options.check else check.print_merged(options.config)
+    from libreims.run import run
+
+    return run(options.config)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="libreims",
+        usage="libreims [--check | --print] CONFIG\n       libreims demo\n       libreims ue ...",
+        description="LibreIMS, an IMS server for LTE and 5G: P-CSCF, I-CSCF, S-CSCF and HSS in one program.\n"
+        "Runs in the foreground until SIGINT or SIGTERM.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("config", metavar="CONFIG", help="the configuration file, config/ims.cfg for example")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--check", action="store_true", help="only tell what is wrong with the configuration")
+    mode.add_argument(
+        "--print", action="store_true", help="only print the configuration as JSON, evaluated and merged"
+    )
+    parser.add_argument("--version", action="version", version=f"LibreIMS version {__version__}")
+    return parser
+
+
+def _ue(arguments: list[str]) -> int:
+    from libreims.ue.cli import main as ue
+
+    return ue(arguments)
+
+
+def _demo(arguments: list[str]) -> int:
+    from libreims.demo import main as demo
+
+    return demo(arguments)
+
+
+def _docs(arguments: list[str]) -> int:
+    from libreims.config.docs import main as docs
+
+    return docs(arguments)
+
+
+_COMMANDS: dict[str, Callable[[list[str]], int]] = {"ue": _ue, "demo": _demo, "docs": _docs}

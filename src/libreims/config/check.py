@@ -1,0 +1,57 @@
+"""`--check` and `--print`: what a configuration is worth, without starting anything."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TextIO
+
+from libreims.config.load import load, parse
+from libreims.config.source import ConfigErrors, ConfigWarning, Diagnosis
+from libreims.config.tree import plain
+
+
+def check(path: str, output: TextIO | None = None, errors: TextIO | None = None) -> int:
+    """Read a configuration and tell what is wrong with it; returns the exit status, 0 or 1."""
+    output, errors = output or sys.stdout, errors or sys.stderr
+    try:
+        loaded = load(path)
+    except ConfigErrors as problems:
+        _warn(problems.warnings, output)
+        for error in problems.errors:
+            print(f"Error: {error}", file=errors)
+        print(f"{path}: {_count(len(problems.errors), 'error')}", file=errors)
+        return 1
+    _warn(loaded.warnings, output)
+    settings = loaded.settings
+    users, warnings = _count(len(settings.ue_db), "user"), _count(len(loaded.warnings), "warning")
+    print(f"{path}: ok, {users}, {warnings}", file=output)
+    return 0
+
+
+def print_merged(path: str, output: TextIO | None = None, errors: TextIO | None = None) -> int:
+    """Write the configuration as JSON: evaluated and merged, nothing added; returns the exit status.
+
+    Only the language has to be right for that, not the values.
+    """
+    output, errors = output or sys.stdout, errors or sys.stderr
+    diagnosis = Diagnosis()
+    tree = parse(path, diagnosis)
+    _warn(diagnosis.warnings, errors)
+    if diagnosis.errors:
+        for error in diagnosis.errors:
+            print(f"Error: {error}", file=errors)
+        return 1
+    any_character = (output.encoding or "").lower().replace("-", "") == "utf8"
+    json.dump(plain(tree), output, indent=2, ensure_ascii=not any_character, allow_nan=False)
+    output.write("\n")
+    return 0
+
+
+def _warn(warnings: tuple[ConfigWarning, ...] | list[ConfigWarning], stream: TextIO) -> None:
+    for warning in warnings:
+        print(f"Warning: {warning}", file=stream)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
