@@ -8,12 +8,10 @@ bindings read to the bindings written, happens in one step, so two REGISTERs nev
 from __future__ import annotations
 
 from collections.abc import Callable
-from sys import intern
 
 from libreims.base.clock import UtcClock
 from libreims.base.errors import LibreImsError, Reject
 from libreims.base.log import LayerLog
-from libreims.config.schema import Settings
 from libreims.config.store import ConfigStore
 from libreims.cscf.answer import Answer
 from libreims.net import address
@@ -21,19 +19,12 @@ from libreims.net.port import Flow
 from libreims.proto.sip.message import Request
 from libreims.registrar.authentication import Authenticator
 from libreims.registrar.contacts import Contact, contact_header, read_contact
+from libreims.registrar.draft import MAX_CONTACTS, Draft, check_order
 from libreims.registrar.identify import Identity, identify
 from libreims.users.bindings import Binding, Bindings, Cause, Change
 from libreims.users.database import SubscriberDatabase
 from libreims.users.impu import candidates_of
 from libreims.users.profile import public_address
-
-MIN_EXPIRES = 30
-"""Seconds; who asks for less is answered 423 (RFC 3261 §10.3 step 7), unless `binding_expires` is smaller."""
-MAX_CONTACTS = 10
-"""Contacts of one user, who is not `multi_sim`; one more takes the place of the oldest."""
-UNDERSTOOD = frozenset({"path", "sec-agree", "pref"})
-"""Option tags that a REGISTER may require.  Phones set to IPsec always require sec-agree; with `ipsec`
-off they register without it."""
 
 
 class Registrar:
@@ -57,7 +48,6 @@ class Registrar:
 
     async def register(self, request: Request, flow: Flow) -> Answer:
         """Carry out one REGISTER. Raises Reject, SipParseError."""
-        _check_required(request)
         identity = identify(request, self._database, self._config.current.domain)
         scheme = await self._authenticate(request, identity, flow)
         if self._database.by_impi(identity.subscriber.impi) is None:
@@ -92,13 +82,13 @@ class Registrar:
             )
         mine = self._own(identity, flow)
         for binding in mine:
-            _check_order(request, binding)
+            check_order(request, binding)
         changes = [Change(Cause.UNREGISTERED, binding) for binding in mine]
         self._apply(identity, changes)
         return self._answer(request, identity, flow, [])
 
     def _own(self, identity: Identity, flow: Flow) -> list[Binding]:
-        """The bindings that a REGISTER without a contact is about: with `multi_sim` not those of other phones."""
+        """The bindings that a REGISTER without contact is about: with `multi_sim` not those of others."""
         subscriber = identity.subscriber
         return [
             binding
@@ -111,7 +101,7 @@ class Registrar:
     ) -> Answer:
         """RFC 3261 §10.3 step 7: all contacts or none."""
         left = list(self._bindings.of(identity.subscriber.impi))
-        draft = _Draft(request, identity, flow, self._utc(), self._config.current)
+        draft = Draft(request, identity, flow, self._utc(), self._config.current)
         # First by URI, then by instance: a phone may register several URIs at once (UDP and TCP).
         by_uri = [_take(left, contact.same_uri) for contact in contacts]
         for contact, before in zip(contacts, by_uri, strict=True):
@@ -163,7 +153,7 @@ class Registrar:
     # --- the answer
 
     def _answer(self, request: Request, identity: Identity, flow: Flow, shown: list[Binding]) -> Answer:
-        """200 OK (RFC 3261 §10.3 step 8, TS 24.229 §5.4.1.2.2F)."""
+        """200 OK (RFC 3261 §10.3 step 8, TS 24.229 §5.4.1.2.2)."""
         settings = self._config.current
         subscriber = identity.subscriber
         remaining = self._bindings.remaining
@@ -184,137 +174,9 @@ class Registrar:
         return Answer(200, headers=tuple(headers))
 
 
-class _Draft:
-    """The changes that one REGISTER is going to make, before any of them is made."""
-
-    def __init__(
-        self, request: Request, identity: Identity, flow: Flow, now: float, settings: Settings
-    ) -> None:
-        self.changes: list[Change] = []
-        self.kept: list[Binding] = []
-        self.created = False
-        self._request = request
-        self._identity = identity
-        self._flow = flow
-        self._now = now
-        self._settings = settings
-        # Phones of one model send the same text: kept once.
-        self._path = tuple(map(intern, request.elements("Path"))) if "Path" in request.fields else ()
-        self._user_agent = intern(request.get("User-Agent") or "")
-
-    def place(self, contact: Contact, before: list[Binding], void: list[Binding], bindings: Bindings) -> None:
-        """Add, refresh or remove one contact.
-
-        `before` are the bindings with its URI, `void` those that the same phone made elsewhere, before it
-        restarted or got another address.
-        """
-        for binding in (*before, *void):
-            _check_order(self._request, binding)
-        duration = self._duration(contact)
-        if duration == 0:
-            self.changes.extend(Change(Cause.UNREGISTERED, binding) for binding in (*before, *void))
-            return
-        if any(contact.same_uri(binding) for binding in self.kept):
-            return
-        self.changes.extend(Change(Cause.UNREGISTERED, binding) for binding in (*before[1:], *void))
-        previous = before[0] if before else None
-        number = previous.number if previous else bindings.new_number()
-        binding = self._binding(contact, previous, duration, number)
-        self.kept.append(binding)
-        self.created = self.created or previous is None
-        self.changes.append(Change(self._cause(previous, binding), binding, previous))
-
-    def make_room(self, others: list[Binding], *, one_phone: bool) -> list[Binding]:
-        """Remove contacts that a new one displaces; return those that stay.
-
-        A SIM is in one phone at a time: what it registered with another contact is history (TS 24.229
-        §5.4.1.2.2E), unless the phone handles its flows itself (reg-id).  Else the oldest goes at `MAX_CONTACTS`.
-        """
-        emergency = self.kept[0].emergency
-        stay, count = [], len(self.kept)
-        for binding in reversed(others):
-            void = one_phone and binding.emergency == emergency and not binding.reg_id
-            if void or count >= MAX_CONTACTS:
-                self.changes.append(Change(Cause.DEACTIVATED, binding))
-            else:
-                stay.append(binding)
-                count += 1
-        return stay
-
-    def _duration(self, contact: Contact) -> int:
-        """Seconds to grant: what is asked for, at most `binding_expires`, which is also the default."""
-        limit = self._settings.binding_expires
-        wanted = contact.expires
-        if wanted is None:
-            wanted = self._request.expires
-            if wanted is None:
-                return limit
-        shortest = min(MIN_EXPIRES, limit)
-        if 0 < wanted < shortest:
-            raise Reject(
-                423,
-                f"{self._identity.subscriber.impi} wants to register for {wanted} s; the shortest is {shortest} s.",
-                headers=(("Min-Expires", str(shortest)),),
-            )
-        return min(wanted, limit)
-
-    @staticmethod
-    def _cause(before: Binding | None, binding: Binding) -> Cause:
-        if before is None:
-            return Cause.REGISTERED
-        return Cause.SHORTENED if binding.expires_at < before.expires_at else Cause.REFRESHED
-
-    def _binding(self, contact: Contact, before: Binding | None, duration: int, number: int) -> Binding:
-        request = self._request
-        return Binding(
-            impi=self._identity.subscriber.impi,
-            aor=self._identity.aor,
-            contact=contact.text,
-            flow=self._flow,
-            number=number,
-            call_id=request.call_id,
-            cseq=request.cseq.number,
-            registered_at=before.registered_at if before else self._now,
-            expires_at=self._now + duration,
-            q=contact.q,
-            params=contact.params,
-            features=contact.features,
-            instance=contact.instance,
-            reg_id=contact.reg_id,
-            imei=contact.imei,
-            emergency=contact.emergency,
-            path=self._path,
-            user_agent=self._user_agent,
-        )
-
-
 def _take(bindings: list[Binding], fits: Callable[[Binding], bool]) -> list[Binding]:
     """Move what fits out of a list."""
     taken = [binding for binding in bindings if fits(binding)]
     if taken:
         bindings[:] = [binding for binding in bindings if binding not in taken]
     return taken
-
-
-def _check_required(request: Request) -> None:
-    """RFC 3261 §10.3 step 2."""
-    if "Require" not in request.fields:
-        return
-    unknown = sorted(request.tokens("Require") - UNDERSTOOD)
-    if unknown:
-        names = ", ".join(unknown)
-        raise Reject(
-            420,
-            f"The REGISTER requires {names}, which the registrar does not have: switch it off in the phone.",
-            headers=(("Unsupported", names),),
-        )
-
-
-def _check_order(request: Request, binding: Binding) -> None:
-    """RFC 3261 §10.3 steps 6 and 7: a late copy of an older REGISTER must not undo a newer one."""
-    if request.call_id == binding.call_id and request.cseq.number <= binding.cseq:
-        raise Reject(
-            500,
-            f"A REGISTER of {binding.impi} came out of order: its CSeq {request.cseq.number} is not higher than "
-            f"{binding.cseq} of the one that {binding.contact} was registered with.",
-        )
