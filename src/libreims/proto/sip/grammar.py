@@ -50,8 +50,8 @@ def closing_quote(text: str, start: int) -> int:
     position = start + 1
     while True:
         position = text.find('"', position)
-        if position < 0:
-            return -1
+        if position < 0 or text[position - 1] != "\\":
+            return position
         before = position - 1
         while text[before] == "\\":
             before -= 1
@@ -79,6 +79,8 @@ def split_quoted(text: str, separator: str, angle: bool) -> list[str]:
         return [text.strip(LWS)]
     if '"' not in text and not (angle and "<" in text):
         return [part.strip(LWS) for part in text.split(separator)]
+    if "\\" not in text and not (angle and "<" in text):
+        return _rejoin(text.split(separator), separator)
     parts: list[str] = []
     start = 0
     position = 0
@@ -108,6 +110,26 @@ def split_quoted(text: str, separator: str, angle: bool) -> list[str]:
                 raise SipParseError(400, "Angle Bracket Without End")
         position = end + 1
     parts.append(text[start:].strip(LWS))
+    return parts
+
+
+def _rejoin(pieces: list[str], separator: str) -> list[str]:
+    """Put together again what a plain split has cut inside quoted strings (none of them with escapes)."""
+    parts: list[str] = []
+    opened: list[str] = []
+    for piece in pieces:
+        odd = '"' in piece and piece.count('"') % 2 == 1
+        if opened:
+            opened.append(piece)
+            if odd:
+                parts.append(separator.join(opened).strip(LWS))
+                opened = []
+        elif odd:
+            opened = [piece]
+        else:
+            parts.append(piece.strip(LWS))
+    if opened:
+        raise SipParseError(400, "Quoted String Without End")
     return parts
 
 

@@ -23,6 +23,7 @@ from libreims.proto.sip.grammar import (
 )
 from libreims.proto.sip.uri import Uri, split_host_port
 
+TRANSPORTS: Final = frozenset({"UDP", "TCP", "TLS", "SCTP"})
 CSEQ_LIMIT: Final = 2**32
 """RFC 3261 §20.16 wants 32 bits unsigned (and senders below 2**31)."""
 
@@ -53,7 +54,9 @@ class NameAddr:
         """Read one address; the URI itself is read when asked for.  Raises SipParseError (400)."""
         text = text.strip(LWS)
         display = ""
-        if text[:1] == '"':
+        if text[:1] == "<":
+            start = 0
+        elif text[:1] == '"':
             end = closing_quote(text, 0)
             if end < 0:
                 raise SipParseError(400, "Quoted String Without End")
@@ -75,15 +78,13 @@ class NameAddr:
         uri = text[start + 1 : end]
         _check_uri(uri)
         params: Params | None = None
-        tail = end + 1
-        if tail < len(text):
-            if text[tail] != ";":
-                rest = text[tail:].lstrip(LWS)
+        rest = text[end + 1 :]
+        if rest:
+            if rest[0] != ";":
+                rest = rest.lstrip(LWS)
                 if rest[0] != ";":
                     raise SipParseError(400, "Malformed Address")
-                params = parse_params(rest[1:])
-            else:
-                params = parse_params(text[tail + 1 :])
+            params = parse_params(rest[1:])
         return NameAddr(uri, display, params, text=text)
 
     @classmethod
@@ -170,7 +171,7 @@ class Via:
         else:
             version, transport, space, sent_by = _loose_protocol(head)
         sent_by = sent_by.strip(LWS)
-        if not space or not is_token(transport):
+        if not space or (transport not in TRANSPORTS and not is_token(transport)):
             raise SipParseError(400, "Malformed Via")
         if " " in sent_by or "\t" in sent_by:
             sent_by = _join_sent_by(sent_by)
@@ -259,11 +260,18 @@ class CSeq(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> CSeq:
         """Read `1*DIGIT LWS Method`; raises SipParseError (400)."""
-        parts = text.split()
-        number = decimal(parts[0]) if len(parts) == 2 else None
-        if number is None or number >= CSEQ_LIMIT or not is_token(parts[1]):
+        digits, space, method = text.partition(" ")
+        if not space or not method.isalpha():
+            # Another kind of white space, or a method of other characters than the usual ones.
+            parts = text.replace("\t", " ").split(" ")
+            digits = parts[0]
+            method = parts[-1]
+            if len(parts) < 2 or any(parts[1:-1]) or not is_token(method):
+                raise SipParseError(400, "Malformed CSeq")
+        number = decimal(digits)
+        if number is None or number >= CSEQ_LIMIT or not method.isascii():
             raise SipParseError(400, "Malformed CSeq")
-        return cls(number, parts[1])
+        return cls(number, method)
 
     def __str__(self) -> str:
         return f"{self.number} {self.method}"

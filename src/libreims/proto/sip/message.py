@@ -162,6 +162,19 @@ class Message:
         elif key == "Contact":
             self._contacts = None
 
+    def read_mandatory(self) -> str:
+        """Read topmost Via, From, To and CSeq now, so that nobody later meets a malformed one.
+
+        Returns the method of the CSeq; raises SipParseError (400).  All of them have to be present.
+        """
+        fields = self.fields
+        line = fields["Via"][0]
+        self._via = Via.parse(line) if "," not in line else self.via
+        self._from = NameAddr.parse(fields["From"][0])
+        self._to = NameAddr.parse(fields["To"][0])
+        cseq = self._cseq = CSeq.parse(fields["CSeq"][0])
+        return cseq.method
+
     # --- typed values; each raises SipParseError (400) where the header is malformed
 
     def _line(self, name: str) -> str:

@@ -25,8 +25,9 @@ KNOWN_METHODS: Final = frozenset(
 """Every method with an RFC; any other token is a method all the same."""
 
 END_OF_HEAD: Final = re.compile(rb"\r?\n\r?\n")
+_FOLD_STARTS: Final = " \t"
 _FOLD: Final = re.compile(r"\r\n[ \t]+")
-_ONCE: Final = ("From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Type", "Expires")
+_ONCE: Final = frozenset({"From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Type", "Expires"})
 _NEEDED: Final = ("Via", "From", "To", "Call-ID", "CSeq")
 
 
@@ -79,12 +80,11 @@ def _read_fields(lines: list[str], fields: dict[str, list[str]]) -> str:
     spellings = SPELLINGS
     fault = ""
     unknown: dict[str, str] | None = None
-    for index in range(1, len(lines)):
-        line = lines[index]
+    for line in lines[1:]:
         name, colon, value = line.partition(":")
         key = spellings.get(name)
         if key is None:
-            if line[:1] in (" ", "\t"):
+            if line[:1] in _FOLD_STARTS and line:
                 # Only now is the message known to be folded: once more with the folds undone.
                 fields.clear()
                 return _read_folded(lines, fields)
@@ -92,18 +92,22 @@ def _read_fields(lines: list[str], fields: dict[str, list[str]]) -> str:
             lowered = name.lower()
             key = spellings.get(lowered)
             if key is None:
+                if not is_token(name):
+                    fault = fault or "Malformed Header Line"
+                    continue
                 if unknown is None:
                     unknown = {}
                 # The first spelling seen names them all.
                 key = unknown.setdefault(lowered, name)
-        if not colon or not name or (key == name and key not in spellings and not is_token(name)):
+        if not colon:
             fault = fault or "Malformed Header Line"
             continue
-        values = fields.get(key)
-        if values is None:
+        if key not in fields:
             fields[key] = [value.strip(LWS)]
         else:
-            values.append(value.strip(LWS))
+            fields[key].append(value.strip(LWS))
+            if key in _ONCE:
+                fault = fault or f"More Than One {key}"
     return fault
 
 
@@ -115,22 +119,18 @@ def _read_folded(lines: list[str], fields: dict[str, list[str]]) -> str:
     return _read_fields([lines[0], *unfolded.split("\r\n")], fields)
 
 
-def _check_fields(fields: dict[str, list[str]]) -> str:
-    """What is missing or stands twice, or ""."""
+def _missing(fields: dict[str, list[str]]) -> str:
+    """Which mandatory header is missing (RFC 3261 §8.1.1), as a fault, or ""."""
     for name in _NEEDED:
         if name not in fields:
             return f"Missing {name}"
-    for name in _ONCE:
-        values = fields.get(name)
-        if values is not None and len(values) != 1:
-            return f"More Than One {name}"
     return ""
 
 
 def _cut_body(fields: dict[str, list[str]], body: bytes) -> bytes:
     """The body that Content-Length announces; raises SipParseError."""
     values = fields.get("Content-Length")
-    if values is None:
+    if values is None or (values[0] == str(len(body)) and len(values) == 1):
         return body
     length = decimal(values[0])
     if length is None:
@@ -170,19 +170,15 @@ def _request(start: str, fields: dict[str, list[str]], body: bytes, fault: str) 
             fault = "Version Not Supported"
     request = Request(method, uri, fields, body)
     try:
-        fault = fault or _check_fields(fields)
+        fault = fault or _missing(fields)
         if fault:
             raise SipParseError(status, fault)
-        request.via  # noqa: B018  (read now, so that nobody later meets a malformed one)
-        request.from_  # noqa: B018
-        request.to  # noqa: B018
-        if request.cseq.method != method:
+        if request.read_mandatory() != method:
             # RFC 4475 §3.1.2.18: for an unknown method 501 says what the sender can act upon.
             if method not in KNOWN_METHODS:
                 raise SipParseError(501, "Method Not Implemented")
             raise SipParseError(400, "CSeq Of Another Method")
-        if "Content-Length" in fields:
-            request.body = _cut_body(fields, body)
+        request.body = _cut_body(fields, body)
     except SipParseError as error:
         if _can_be_answered(request):
             error.request = request
@@ -203,14 +199,9 @@ def _response(start: str, fields: dict[str, list[str]], body: bytes, fault: str)
     status = decimal(code)
     if status is None or len(code) != 3 or not 100 <= status <= 699:
         raise SipParseError(400, "Malformed Status Code")
-    fault = fault or _check_fields(fields)
+    fault = fault or _missing(fields)
     if fault:
         raise SipParseError(400, fault)
-    response = Response(status, reason, fields, body)
-    response.via  # noqa: B018
-    response.from_  # noqa: B018
-    response.to  # noqa: B018
-    response.cseq  # noqa: B018
-    if "Content-Length" in fields:
-        response.body = _cut_body(fields, body)
+    response = Response(status, reason, fields, _cut_body(fields, body))
+    response.read_mandatory()
     return response

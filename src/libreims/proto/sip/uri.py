@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote
 from libreims.proto.sip.errors import SipParseError
 from libreims.proto.sip.grammar import Params
 
+_USUAL_SCHEMES: Final = frozenset({"sip", "tel", "sips", "urn"})
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*")
 _FORBIDDEN: Final = re.compile(r'[\x00-\x20\x7f<>"\\^`{|}]')
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -109,8 +110,8 @@ class Uri:
     @classmethod
     def parse(cls, text: str) -> Uri:
         """Read an absolute URI; raises SipParseError (400)."""
-        scheme, colon, rest = text.partition(":")
-        if not colon or not rest or _SCHEME.fullmatch(scheme) is None:
+        scheme, _, rest = text.partition(":")
+        if not rest or (scheme not in _USUAL_SCHEMES and _SCHEME.fullmatch(scheme) is None):
             raise SipParseError(400, "Malformed URI")
         if _FORBIDDEN.search(text) is not None:
             raise SipParseError(400, "Character Not Allowed In URI")
