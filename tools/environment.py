@@ -28,6 +28,9 @@ PIP_SHA256 = "f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13"
 FORMAT = "1"
 """Part of every hash: change it when environments are made in another way."""
 
+_OFFLINE = ("NewConnectionError", "NameResolutionError", "ConnectTimeout", "Retrying (Retry", "ProxyError")
+"""Signs in pip's output that it reached nobody."""
+
 
 class SetupError(Exception):
     """Set-up cannot go on; the text says what to do."""
@@ -94,8 +97,12 @@ def _writable(base: Path) -> bool:
 
 @contextlib.contextmanager
 def _lock(base: Path) -> Iterator[None]:
-    """One set-up at a time; the lock goes away with its process."""
+    """One set-up at a time; the lock goes away with its process.
+
+    Child processes keep it too: when this one is killed, its pip must not meet that of the next set-up.
+    """
     with open(base / "lock", "w") as file:
+        os.set_inheritable(file.fileno(), True)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -112,7 +119,7 @@ def say(text: str) -> None:
 def _make(folder: Path, wanted: Plan) -> None:
     begin = time.monotonic()
     if folder.exists():
-        say("the last set-up was interrupted, starting again")
+        say("the last set-up did not finish, starting again")
         shutil.rmtree(folder)
     say(f"first use, making the environment in {folder}; this happens once and needs the network")
     _check_pip()
@@ -123,7 +130,7 @@ def _make(folder: Path, wanted: Plan) -> None:
     except SetupError as error:
         if not _system_has_cryptography() or wanted.name != "run":
             raise
-        say(f"{error}")
+        say(str(error).splitlines()[0])
         say("going on with the cryptography package that the system has")
         shutil.rmtree(folder)
         _create(folder, "--system-site-packages")
@@ -189,6 +196,7 @@ def _pip(folder: Path, log: Path, step: str, requirements: tuple[str, ...]) -> N
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             env=environment,
+            close_fds=False,
             check=False,
         )
     if result.returncode:
@@ -196,11 +204,15 @@ def _pip(folder: Path, log: Path, step: str, requirements: tuple[str, ...]) -> N
 
 
 def _why_pip_failed(step: str, output: str) -> str:
-    errors = [line for line in output.splitlines() if line.startswith("ERROR")] or output.splitlines()[-3:]
-    offline = "NewConnectionError" in output or "Temporary failure" in output or "timed out" in output
-    reason = "the network or the package index cannot be reached" if offline else "pip reported an error"
+    if any(sign in output for sign in _OFFLINE):
+        reason = "the network or the package index cannot be reached."
+    else:
+        errors = [line for line in output.splitlines() if line.startswith("ERROR")] or output.splitlines()[
+            -3:
+        ]
+        reason = "pip reports:\n  " + "\n  ".join(errors[:3])
     return (
-        f"{step} failed: {reason}.\n  " + "\n  ".join(errors[:3]) + "\n"
+        f"{step} failed: {reason}\n"
         "What to do: connect this machine to the network (a proxy goes in the variable https_proxy) and "
         "start again,\nor, on Debian and Ubuntu, apt install python3-cryptography and start again."
     )
