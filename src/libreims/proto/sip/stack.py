@@ -263,9 +263,13 @@ class SipStack:
         try:
             reply_flow = stamp(request, flow)
             response = Response.to_request(request, error.status, error.reason, tag=self._stateless_tag)
-            self.transmit_own(response, reply_flow)
-        except ValueError:
+            octets = response.encode()
+        except ValueError:  # too broken to be answered after all
             self.user.bad_message(data, flow, error)
+            return
+        if self.originated is not None:
+            self.originated(response, reply_flow)
+        self.transmit(octets, reply_flow)
 
     # -- responses -------------------------------------------------------------------------------
 
