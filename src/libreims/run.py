@@ -1,4 +1,4 @@
-"""The program `libreims CONFIG`: reads the configuration, runs the server in the foreground, ends on a signal."""
+"""The program `libreims CONFIG`: configuration, log, the server in the foreground, signals."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import time
 from libreims import __version__
 from libreims.base.errors import LibreImsError
 from libreims.base.log import Log
-from libreims.base.log_options import LogOptionsError
+from libreims.base.log_options import LogOptionsError, parse
 from libreims.base.tokens import Tokens
 from libreims.config.load import load
 from libreims.config.source import ConfigErrors
@@ -72,7 +72,7 @@ async def _serve(config: ConfigStore) -> int:
 def _open_log(config: ConfigStore) -> Log:
     settings = config.current
     return Log(
-        settings.log_options,
+        parse(settings.log_options).options,
         settings.log_filename,
         utc=time.time,
         banner=banner(),

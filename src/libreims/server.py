@@ -1,7 +1,7 @@
 """The composition root: the only place that knows every adapter.
 
-`Server` puts the parts together on any network and clock; tests run it on virtual time, `run` (`libreims.run`)
-is the program around it.
+`Server` puts the parts together on any network and clock; tests run it on virtual time,
+`libreims.run` is the program around it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from libreims.cscf.eager import Serial
 from libreims.cscf.router import Router
 from libreims.cscf.user_agent import UserAgent
 from libreims.hss.builtin import BuiltinHss
-from libreims.hss.profile import profile_of
+from libreims.hss.profile import SimProfile
 from libreims.media.relay import MediaRelay
 from libreims.net.address import text
 from libreims.net.port import Flow, Network, TcpOptions
@@ -39,8 +39,12 @@ from libreims.proto.sip.timers import SipTimers
 from libreims.registrar.authentication import Authenticator
 from libreims.registrar.reg_event import RegEvent
 from libreims.registrar.register import Registrar
+from libreims.registrar.schemes import QOP, AuthenticationProfile
+from libreims.registrar.serving import Registration
 from libreims.users.bindings import Bindings
 from libreims.users.database import SubscriberDatabase
+from libreims.users.profile import effective
+from libreims.users.subscriber import Subscriber
 
 DRAIN_TIME = 1.0
 """Seconds that a server going down waits for the answers to its BYEs."""
@@ -75,23 +79,24 @@ class Server:
         self.stack.stray = callflow.stray
         self.agent = router.agent = UserAgent(self.stack, self.transport, callflow, config)
 
-        hss = BuiltinHss(lambda impi: profile_of(self.users.by_impi(impi)), tokens)
-        authenticator = Authenticator(hss, config, wheel, tokens, ims)
+        hss = BuiltinHss(self._sim_profile, tokens)
+        authenticator = Authenticator(hss, wheel, tokens, self._authentication_profile)
         self.registrar = Registrar(config, self.users, self.bindings, authenticator, utc, ims)
-        self.reg_event = RegEvent(config, self.users, self.bindings, self.agent, wheel, tokens, bus, ims)
+        self.reg_event = RegEvent(config, self.users, self.bindings, self.agent, wheel, bus, ims)
+        registration = Registration(self.registrar, self.reg_event, self.agent)
 
         legs = LegTable()
         services = CallServices(self.agent, wheel, tokens, config, ims, legs)
         locator = Locator(self.users, self.bindings, config)
         self.calls = Calls(services, legs, locator, self.relay, self.counters)
-        incoming = IncomingCalls(self.calls, locator, authenticator, config)
+        incoming = IncomingCalls(self.calls, locator, authenticator)
 
-        router.serve("REGISTER", lambda each: self.registrar.register(each.request, each.flow), _public_user)
+        router.serve("REGISTER", registration.register, _public_user)
         router.serve("INVITE", incoming.serve, caller_key)
-        router.serve("SUBSCRIBE", self.reg_event.subscribe, _public_user)
+        router.serve("SUBSCRIBE", registration.subscribe, _public_user)
         router.serve("OPTIONS", Capabilities(self.agent).options, _public_user)
         router.own_dialogs(self.calls)
-        router.own_dialogs(self.reg_event)
+        router.own_dialogs(registration)
         router.ack = self.calls.ack_received
         router.cancel = self.calls.cancel_received
 
@@ -107,8 +112,8 @@ class Server:
             except OSError as error:
                 await self.stop()
                 raise LibreImsError(
-                    f"sip_addr {text(bound)}: {error.strerror or error}; is the address one of this machine's, and "
-                    "is no other SIP server running?"
+                    f"sip_addr {text(bound)}: {error.strerror or error}; is it an address of this machine, "
+                    "and is no other SIP server running?"
                 ) from error
 
     async def stop(self) -> None:
@@ -124,6 +129,37 @@ class Server:
         self.stack.stop()
         self.transport.close()
         self.relay.close()
+
+    def _sim_profile(self, impi: str) -> SimProfile | None:
+        """What the built-in HSS knows of a user."""
+        subscriber = self.users.by_impi(impi)
+        if subscriber is None:
+            return None
+        user = subscriber.settings
+        return SimProfile(
+            impi,
+            user.sim_algo,
+            user.K,
+            opc=user.opc,
+            op=user.op,
+            amf=user.amf,
+            sqn=user.sqn,
+            res_len=user.res_len,
+            pwd=user.pwd,
+        )
+
+    def _authentication_profile(self, subscriber: Subscriber) -> AuthenticationProfile:
+        """How a user is authenticated, as the settings say now."""
+        profile = effective(self.config.current, subscriber, None)
+        user = subscriber.settings
+        return AuthenticationProfile(
+            subscriber.impi,
+            realm=profile.domain,
+            authent_type=user.authent_type,
+            qop=QOP[user.authent_qop],
+            proxy_auth=profile.proxy_auth,
+            auth_on_register_only=profile.auth_on_register_only,
+        )
 
     def _receive(self, data: bytes, flow: Flow) -> None:
         self.stack.receive(data, flow)

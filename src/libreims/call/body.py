@@ -22,9 +22,8 @@ def offer_of(message: Message, phone: str) -> SessionDescription | None:
     try:
         return SessionDescription.parse(message.body)
     except SdpError as error:
-        raise Reject(
-            400, f"SDP from {phone} cannot be read: {error}", reason="Bad Session Description"
-        ) from None
+        why = f"SDP from {phone} cannot be read: {error}"
+        raise Reject(400, why, reason="Bad Session Description") from None
 
 
 def answer_of(message: Message, phone: str) -> SessionDescription | None:

@@ -7,28 +7,23 @@ from typing import Any
 
 from libreims.call.calls import Calls
 from libreims.call.locate import Caller, Locator
-from libreims.config.store import ConfigStore
 from libreims.proto.sip.message import Request
 from libreims.proto.sip.server_transaction import ServerTransaction
 from libreims.registrar.authentication import Authenticator
-from libreims.users.profile import authenticates_calls
 
 
 class IncomingCalls:
     """Serves INVITE for the router."""
 
-    def __init__(
-        self, calls: Calls, locator: Locator, authenticator: Authenticator, config: ConfigStore
-    ) -> None:
+    def __init__(self, calls: Calls, locator: Locator, authenticator: Authenticator) -> None:
         self._calls = calls
         self._locator = locator
         self._authenticator = authenticator
-        self._config = config
 
     def serve(self, transaction: ServerTransaction) -> Coroutine[Any, Any, None] | None:
         """Start the call, or return the procedure that authenticates first. Raises Reject."""
         caller = self._locator.caller(transaction.request, transaction.flow)
-        if authenticates_calls(self._config.current, caller.subscriber):
+        if self._authenticator.needed(transaction.request, caller.subscriber):
             return self._authenticated(transaction, caller)
         self._calls.invite(transaction, caller)
         return None

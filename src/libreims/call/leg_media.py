@@ -1,7 +1,7 @@
 """The media of one leg: our ports that face one phone, and what has been agreed with it.
 
-A description that comes from the phone (`offered`, `answered`) says where our packets go; one that the far side wrote
-is shown to the phone with our own addresses in it (`shown`).  An offer takes effect when it is
+A description that comes from the phone (`offered`, `answered`) says where our packets go; one that the
+far side wrote is shown to the phone with our own addresses in it (`shown`).  An offer takes effect when it is
 answered (`settle`) and leaves no trace when it is refused (`withdraw`): RFC 3264 §8, RFC 3261 §14.1.
 """
 

@@ -18,6 +18,7 @@ from libreims.proto.sip.uri import Uri
 from libreims.users.bindings import Binding, Bindings
 from libreims.users.database import Found, SubscriberDatabase
 from libreims.users.impu import candidates
+from libreims.users.profile import public_uri
 from libreims.users.subscriber import ImpuEntry, Subscriber
 
 
@@ -53,8 +54,8 @@ class Locator:
         host, port = flow.remote
         raise Reject(
             403,
-            f"{request.method} from {request.from_.uri_text} at {host}:{port} refused: no phone is registered from this "
-            "address with this identity; let it register first, from the same address",
+            f"{request.method} from {request.from_.uri_text} at {host}:{port} refused: no phone is "
+            "registered from this address with this identity; let it register first, from the same address",
         )
 
     def _claimed(self, request: Request) -> list[Uri]:
@@ -76,7 +77,7 @@ class Locator:
         return behind[:1]
 
     def _caller(self, subscriber: Subscriber, binding: Binding, claimed: list[Uri]) -> Caller:
-        domain = self._domain(subscriber)
+        settings = self._config.current
         entry = None
         for uri in claimed:
             entry = entry or subscriber.entry(candidates(uri), binding.imei)
@@ -84,9 +85,9 @@ class Locator:
         if entry is None:
             # TS 24.229 §5.2.6.3.2: an identity that is not the user's own is replaced by the default one.
             entry = registered[0] if registered else subscriber.impus[0]
-        kinds = {entry.key[:4]: entry.uri(domain)}
+        kinds = {entry.key[:4]: public_uri(settings, subscriber, entry)}
         for other in registered:
-            kinds.setdefault(other.key[:4], other.uri(domain))
+            kinds.setdefault(other.key[:4], public_uri(settings, subscriber, other))
         name = entry.settings.display_name or ""
         return Caller(subscriber, binding, entry, name, tuple(kinds.values()))
 
@@ -143,14 +144,11 @@ class Locator:
             flow=binding.flow,
             route=binding.path,
             from_=str(NameAddr(caller.identities[0], caller.display_name)),
-            to=f"<{entry.uri(self._domain(subscriber))}>",
+            to=f"<{public_uri(self._config.current, subscriber, entry)}>",
             headers=headers,
             phone=subscriber.impi,
             behind_nat=not binding.path and contact.host != binding.flow.remote[0],
         )
-
-    def _domain(self, subscriber: Subscriber) -> str:
-        return subscriber.settings.domain or self._config.current.domain
 
     def _names(self, found: tuple[Found, ...]) -> str:
         return ", ".join(subscriber.impi for subscriber, _ in found if subscriber is not None)

@@ -152,7 +152,7 @@ class Modify:
             leg.notify(ChangeRefused(GLARE))
             return
         method = event.method
-        if method == "UPDATE" and leg.peer_allows and "UPDATE" not in leg.peer_allows:
+        if method == "UPDATE" and "UPDATE" not in leg.peer_allows:  # RFC 3311 §5.1
             method = "INVITE"
         body = leg.media.shown(event.description) if event.description is not None else b""
         headers = self._headers()

@@ -216,10 +216,11 @@ def _table() -> dict[tuple[str, str, type[Event]], Handler]:
             table[state, side, Informed] = Session._pass
             table[state, side, InfoAnswered] = Session._pass
     for side in (MO, MT):
-        for event in (Changing, ChangeRefused, ChangeCancelled):
-            table[START, side, event] = Session._pass
-        for event in (Changed, Acknowledged):
-            table[START, side, event] = Session._changed
+        table[START, side, Changing] = Session._pass
+        table[START, side, ChangeRefused] = Session._pass
+        table[START, side, ChangeCancelled] = Session._pass
+        table[START, side, Changed] = Session._changed
+        table[START, side, Acknowledged] = Session._changed
     return table
 
 

@@ -17,6 +17,7 @@ from libreims.cscf.answer import Answer
 from libreims.cscf.callflow import Callflow
 from libreims.cscf.eager import Serial
 from libreims.cscf.user_agent import ALLOW, UserAgent
+from libreims.net.address import text
 from libreims.proto.sip.errors import SipParseError
 from libreims.proto.sip.flow import Flow
 from libreims.proto.sip.message import Request
@@ -99,8 +100,8 @@ class Router:
         self._counters.error("sip_bad_message")
         start = data[:60].split(b"\r\n", 1)[0].decode("ascii", "replace")
         self._log.warn(
-            f"{len(data)} octets from {flow.remote[0]}:{flow.remote[1]} ({flow.transport}) are not a SIP message "
-            f"that can be answered: {error.reason}; they begin with {start!r}"
+            f"{len(data)} octets from {text(flow.remote)} ({flow.transport}) are no SIP message that can be "
+            f"answered: {error.reason}; they begin with {start!r}"
         )
 
     # -- inside ----------------------------------------------------------------------------------------
