@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 
 from libreims.proto.aka.algorithm import AkaKeyError, SimAlgorithm
 from libreims.proto.aka.factory import sim_algorithm
-
-AMF_DEFAULT = 0x9001
-"""Authentication management field where the user has none: separation bit set (TS 33.102 Annex H)."""
+from libreims.users.subscriber import Subscriber
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +21,7 @@ class SimProfile:
     k: bytes | None = field(default=None, repr=False)
     opc: bytes | None = field(default=None, repr=False)
     op: bytes | None = field(default=None, repr=False)
-    amf: int = AMF_DEFAULT
+    amf: int = 0x9001
     sqn: int = 0
     """SQN to start from, the last one used (48 bits)."""
     res_len: int | None = None
@@ -34,3 +32,19 @@ class SimProfile:
         if self.k is None:
             raise AkaKeyError("K is missing")
         return sim_algorithm(self.sim_algo, self.k, opc=self.opc, op=self.op, res_len=self.res_len)
+
+
+def sim_profile(subscriber: Subscriber) -> SimProfile:
+    """The profile of a user of the database."""
+    own = subscriber.settings
+    return SimProfile(
+        subscriber.impi,
+        own.sim_algo,
+        own.K,
+        own.opc,
+        own.op,
+        own.amf,
+        own.sqn,
+        own.res_len,
+        own.pwd,
+    )
