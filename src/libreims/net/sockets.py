@@ -196,6 +196,14 @@ class TcpStream(asyncio.Protocol):
         self._error: Exception | None = None
         self._ended = False
 
+    @property
+    def kernel_socket(self) -> socket.socket | None:
+        """The socket underneath, for its options; None before the connection stands."""
+        if self._transport is None:
+            return None
+        found: socket.socket = self._transport.get_extra_info("socket")
+        return found
+
     def connect(self, loop: asyncio.AbstractEventLoop, local_host: str | None) -> None:
         """Begin to connect."""
         self._connecting = loop.create_task(self._connect(loop, local_host))
