@@ -105,17 +105,29 @@ def tone(seed: int, encode: Callable[[int], int], rate: int, frame: int) -> Payl
         position += frame
 
 
-# Frame type and payload octets (header, table of contents and speech, octet-aligned; RFC 4867 §4.4).
-_AMR_FRAME = (7, 33)  # 12.2 kbit/s, 244 bits
-_AMR_WB_FRAME = (2, 34)  # 12.65 kbit/s, 253 bits
+# Frame type and speech bits of the mode that is sent (RFC 4867 §4.3.2; TS 26.101, TS 26.201).
+_AMR_MODE = (7, 244)  # 12.2 kbit/s
+_AMR_WB_MODE = (2, 253)  # 12.65 kbit/s
 
 
-def amr(seed: int, frame_type: int, octets: int) -> PayloadSource:
-    """Good AMR frames of one mode, with invented speech bits: no mode request, one frame a packet."""
+def amr_size(codec: Codec, aligned: bool) -> int:
+    """Octets of a payload with one speech frame."""
+    bits = (_AMR_WB_MODE if codec.name == "AMR-WB" else _AMR_MODE)[1]
+    return 2 + (bits + 7) // 8 if aligned else (10 + bits + 7) // 8
+
+
+def amr(seed: int, codec: Codec, aligned: bool) -> PayloadSource:
+    """Good frames with invented speech bits: no mode request, one frame a packet (RFC 4867 §4.3, §4.4)."""
     speech = random.Random(seed)
-    head = bytes((0xF0, frame_type << 3 | 0x04))
+    frame_type, bits = _AMR_WB_MODE if codec.name == "AMR-WB" else _AMR_MODE
+    # CMR 15; table of contents F=0, FT, Q=1.
+    head, head_bits = (
+        (0xF0 << 8 | frame_type << 3 | 4, 16) if aligned else (15 << 6 | frame_type << 1 | 1, 10)
+    )
+    size = amr_size(codec, aligned)
+    padding = 8 * size - head_bits - bits
     while True:
-        yield head + speech.randbytes(octets - 2)
+        yield ((head << bits | speech.getrandbits(bits)) << padding).to_bytes(size, "big")
 
 
 def video(seed: int) -> PayloadSource:
@@ -135,18 +147,16 @@ def typed_text(seed: int) -> PayloadSource:
             yield letter.encode()
 
 
-def invented(codec: Codec, seed: int) -> PayloadSource:
-    """A source for any codec of `CODECS`."""
+def invented(codec: Codec, seed: int, aligned: bool = True) -> PayloadSource:
+    """A source for any codec of `CODECS`; `aligned`: AMR in its octet-aligned form."""
     samples = round(codec.clock_rate * codec.interval)
     match codec.name:
         case "PCMU":
             return tone(seed, linear_to_ulaw, codec.clock_rate, samples)
         case "PCMA":
             return tone(seed, linear_to_alaw, codec.clock_rate, samples)
-        case "AMR":
-            return amr(seed, *_AMR_FRAME)
-        case "AMR-WB":
-            return amr(seed, *_AMR_WB_FRAME)
+        case "AMR" | "AMR-WB":
+            return amr(seed, codec, aligned)
         case "H264":
             return video(seed)
         case "T140":
@@ -154,7 +164,7 @@ def invented(codec: Codec, seed: int) -> PayloadSource:
     raise ValueError(codec.name)
 
 
-def from_file(path: Path, codec: Codec) -> PayloadSource:
+def from_file(path: Path, codec: Codec, aligned: bool = True) -> PayloadSource:
     """Play a file over and over: a .wav (any rate, 8 or 16 bits, sent as PCMU) or raw payload octets.
 
     A raw file is cut into frames of the codec's size: 20 ms of PCMU or PCMA, one frame of AMR or AMR-WB
@@ -168,7 +178,7 @@ def from_file(path: Path, codec: Codec) -> PayloadSource:
         raise AudioFileError(
             f"{path}: a .wav is sent as PCMU, but the call uses {codec.name}; offer PCMU only"
         )
-    size = {"AMR": _AMR_FRAME[1], "AMR-WB": _AMR_WB_FRAME[1]}.get(codec.name, codec.ticks)
+    size = amr_size(codec, aligned) if codec.name.startswith("AMR") else codec.ticks
     frames = [data[start : start + size] for start in range(0, len(data) - size + 1, size)]
     if not frames:
         raise AudioFileError(f"{path} is shorter than one {codec.name} packet ({size} octets)")

@@ -11,16 +11,12 @@ from libreims.net.port import Address
 from libreims.proto.aka.algorithm import AkaKeyError
 from libreims.proto.aka.factory import sim_algorithm
 from libreims.proto.aka.usim import Usim
+from libreims.proto.sip.digest import AKAV1_MD5, AKAV2_MD5, AKAV2_SHA256, MD5
 
 MMTEL = "urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel"
 """The voice service as it stands in a Contact (TS 24.229 §7.2A.8, RFC 3840 quoting)."""
 
-AKA_V1 = "AKAv1-MD5"
-AKA_V2 = "AKAv2-MD5"
-AKA_V2_SHA256 = "AKAv2-SHA-256"
-MD5 = "MD5"
-
-SCHEMES = (MD5, AKA_V1, AKA_V2, AKA_V2_SHA256)
+SCHEMES = (MD5, AKAV1_MD5, AKAV2_MD5, AKAV2_SHA256)
 """Authentication algorithms that a phone may offer first, by their names in SIP headers."""
 
 
@@ -93,8 +89,6 @@ class PhoneConfig:
     """First and last RTP port; zeros: any that the system gives."""
     rtcp_interval: float = 5.0
     """Mean seconds between RTCP reports of a stream (RFC 3550 §6.2); 0: none."""
-    rel100: bool = False
-    """Offer 100rel (RFC 3262)."""
     user_agent: str = "LibreIMS simulated phone"
     ptime: float = 0.02
     """Seconds of voice in an RTP packet."""

@@ -15,7 +15,7 @@ _REMEMBERED = 512
 class Heard:
     """Counts of one SSRC."""
 
-    __slots__ = ("_reception", "_recent", "_top", "doubled", "octets", "out_of_order", "own", "packets")
+    __slots__ = ("_recent", "_reception", "_top", "doubled", "octets", "out_of_order", "own", "packets")
 
     def __init__(self, ssrc: int, clock_rate: int) -> None:
         self.packets = 0

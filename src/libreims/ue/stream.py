@@ -198,9 +198,12 @@ class RtpStream:
             heard.own += 1
 
     def _rtcp_received(self, data: bytes, remote: Address) -> None:
+        agreed = self._agreed
         try:
             packets = rtcp.parse(data)
         except rtcp.RtcpError:
+            packets = []
+        if not packets or (agreed is not None and agreed.rtcp is not None and remote != agreed.rtcp):
             self._strange += 1
             return
         self._rtcp_heard += 1

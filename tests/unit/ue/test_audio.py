@@ -33,6 +33,16 @@ def test_amr_frames_name_their_mode_and_are_good() -> None:
     assert next(invented(CODECS["amr-wb"], 1))[:2] == bytes((0xF0, 2 << 3 | 4))
 
 
+def test_bandwidth_efficient_amr_has_no_spare_bits() -> None:
+    # RFC 4867 §4.3: 4 bits CMR, 6 bits table of contents, 244 or 253 bits of speech, padded with zeros.
+    narrow = next(invented(CODECS["amr"], 1, aligned=False))
+    wide = next(invented(CODECS["amr-wb"], 1, aligned=False))
+    assert (len(narrow), len(wide)) == (32, 33)
+    assert int.from_bytes(narrow[:2], "big") >> 6 == 15 << 6 | 7 << 1 | 1
+    assert int.from_bytes(wide[:2], "big") >> 6 == 15 << 6 | 2 << 1 | 1
+    assert narrow[-1] & 0b11 == 0 and wide[-1] & 1 == 0
+
+
 def test_video_begins_with_a_picture_that_stands_alone() -> None:
     assert next(invented(CODECS["h264"], 1))[0] & 0x1F == 5
 

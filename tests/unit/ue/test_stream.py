@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from support.virtual import VirtualLoop, virtual_loop
 
 from libreims.base.tokens import Tokens
 from libreims.net.port import Address
@@ -12,6 +11,7 @@ from libreims.proto.rtp import rtcp
 from libreims.proto.rtp.rtp import RtpPacket
 from libreims.ue.audio import CODECS, invented
 from libreims.ue.stream import Agreement, NoPorts, RtpStream
+from support.virtual import VirtualLoop, virtual_loop
 
 __all__ = ["virtual_loop"]
 

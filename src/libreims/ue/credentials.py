@@ -1,0 +1,190 @@
+"""What a phone answers to 401 and 407: with its SIM or its password.
+
+RFC 2617, RFC 7616, RFC 3310 (AKAv1), RFC 4169 (AKAv2), TS 24.229 §5.1.1.5.  A good challenge gives
+a response; one with a stale sequence number gives AUTS; one whose MAC is wrong gives an empty response.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from libreims.base.errors import LibreImsError
+from libreims.base.tokens import Tokens
+from libreims.proto.aka.usim import SynchronisationFailure
+from libreims.proto.aka.vector import MacFailure
+from libreims.proto.sip import digest
+from libreims.proto.sip.errors import SipParseError
+from libreims.proto.sip.message import Request, Response
+from libreims.ue.config import PhoneConfig
+
+Header = tuple[str, str]
+
+
+class CannotAuthenticate(LibreImsError):
+    """There is no challenge that this phone has a key for; the text says which there are."""
+
+
+class Kind(Enum):
+    """What an answer to a challenge is."""
+
+    RESPONSE = "response"
+    RESYNCHRONISE = "AUTS: the sequence number was not fresh"
+    MAC_FAILURE = "empty: the MAC of the network is wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Credentials for the next attempt."""
+
+    header: Header
+    kind: Kind
+    algorithm: str
+    stale: bool
+    """The challenge said that only the nonce was too old."""
+
+
+@dataclass(slots=True)
+class _Session:
+    """A challenge that was answered, for the requests after it."""
+
+    challenge: digest.Challenge
+    name: str
+    password: bytes = field(repr=False)
+    count: int = 0
+
+
+class Keyring:
+    """The secrets of one phone and the challenges that it has answered."""
+
+    def __init__(self, config: PhoneConfig, tokens: Tokens) -> None:
+        self._config = config
+        self._tokens = tokens
+        self._usim = config.sim.insert() if config.sim is not None else None
+        self._password = config.password.encode() if config.password is not None else None
+        # Whether it was a REGISTER that was challenged, and the header that answers.
+        self._sessions: dict[tuple[bool, str], _Session] = {}
+
+    def unchallenged(self, uri: str) -> list[Header]:
+        """What a first REGISTER carries: who asks, and no response yet (TS 24.229 §5.1.1.2.2)."""
+        scheme = self._config.scheme
+        if scheme is None:
+            return []
+        credentials = digest.Credentials(
+            username=self._config.impi, realm=self._config.realm, uri=uri, algorithm=scheme
+        )
+        return [("Authorization", str(credentials))]
+
+    def again(self, method: str, uri: str, body: bytes = b"") -> list[Header]:
+        """Credentials for a further request, from challenges that were answered before (nc counts up).
+
+        What answered a REGISTER serves REGISTER only, as in phones with a SIM.
+        """
+        return [
+            self._response(session, method, uri, body)
+            for (registration, _), session in self._sessions.items()
+            if registration == (method == "REGISTER")
+        ]
+
+    def answer(self, response: Response, request: Request) -> Reply:
+        """Answer a 401 or 407. Raises CannotAuthenticate."""
+        proxy = response.status == 407
+        challenges = _read(response.get_all("Proxy-Authenticate" if proxy else "WWW-Authenticate"))
+        name = "Proxy-Authorization" if proxy else "Authorization"
+        for challenge in challenges:
+            reply = self._try(challenge, name, request)
+            if reply is not None:
+                return reply
+        offered = ", ".join(each.algorithm or digest.MD5 for each in challenges) or "nothing that can be read"
+        has = [
+            what for what, key in (("a SIM", self._usim), ("a password", self._password)) if key is not None
+        ]
+        raise CannotAuthenticate(
+            f"the server asks for {offered}; this phone has {' and '.join(has) or 'neither SIM nor password'}"
+        )
+
+    def _try(self, challenge: digest.Challenge, name: str, request: Request) -> Reply | None:
+        algorithm = challenge.algorithm or digest.MD5
+        is_aka = algorithm.upper().startswith("AKAV")
+        try:
+            digest.hash_name(algorithm)
+            kind, password = self._open(challenge, algorithm) if is_aka else (Kind.RESPONSE, self._password)
+        except (ValueError, SipParseError):
+            return None
+        if isinstance(password, digest.Credentials):
+            password.uri = request.uri
+            self._fill(password, challenge, request.method, request.body, 1, b"", kind)
+            return Reply((name, str(password)), kind, algorithm, challenge.stale)
+        if password is None:
+            return None
+        session = _Session(challenge, name, password)
+        self._sessions[request.method == "REGISTER", name] = session
+        header = self._response(session, request.method, request.uri, request.body)
+        return Reply(header, kind, algorithm, challenge.stale)
+
+    def _open(
+        self, challenge: digest.Challenge, algorithm: str
+    ) -> tuple[Kind, bytes | digest.Credentials | None]:
+        """The password that a challenge to the SIM gives, or the credentials that refuse it."""
+        if self._usim is None:
+            return Kind.RESPONSE, None
+        rand, autn, _ = digest.open_aka_nonce(challenge.nonce)
+        try:
+            result = self._usim.authenticate(rand, autn)
+        except SynchronisationFailure as failure:
+            return Kind.RESYNCHRONISE, self._blank(challenge, failure.auts)
+        except MacFailure:
+            return Kind.MAC_FAILURE, self._blank(challenge, None)
+        if algorithm.upper().startswith("AKAV1"):
+            return Kind.RESPONSE, result.res
+        return Kind.RESPONSE, digest.akav2_password(algorithm, result.res, result.ik, result.ck)
+
+    def _blank(self, challenge: digest.Challenge, auts: bytes | None) -> digest.Credentials:
+        return digest.Credentials(
+            username=self._config.impi,
+            realm=challenge.realm,
+            nonce=challenge.nonce,
+            algorithm=challenge.algorithm,
+            opaque=challenge.opaque,
+            auts=auts,
+        )
+
+    def _response(self, session: _Session, method: str, uri: str, body: bytes) -> Header:
+        session.count += 1
+        credentials = self._blank(session.challenge, None)
+        credentials.uri = uri
+        challenge = session.challenge
+        self._fill(credentials, challenge, method, body, session.count, session.password, Kind.RESPONSE)
+        return session.name, str(credentials)
+
+    def _fill(
+        self,
+        credentials: digest.Credentials,
+        challenge: digest.Challenge,
+        method: str,
+        body: bytes,
+        count: int,
+        password: bytes,
+        kind: Kind,
+    ) -> None:
+        """Put the response in; with AUTS it is that of an empty password (RFC 3310 §3.4)."""
+        if kind is Kind.MAC_FAILURE:
+            return
+        options = [each for each in ("auth", "auth-int") if each in challenge.qop]
+        if options or (challenge.algorithm or "").lower().endswith("-sess"):
+            credentials.cnonce = self._tokens.hex(8)
+        if options:
+            credentials.qop = options[0]
+            credentials.nc = f"{count:08x}"
+        credentials.response = credentials.expected(method, body, password=password)
+
+
+def _read(values: Iterable[str]) -> list[digest.Challenge]:
+    challenges = []
+    for value in values:
+        try:
+            challenges.append(digest.Challenge.parse(value))
+        except SipParseError:
+            continue
+    return challenges
