@@ -7,7 +7,7 @@ kind may be used again (RFC 2617 §3.2.2): the highest nonce-count is kept, and 
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from hashlib import blake2b
 from hmac import compare_digest
 
@@ -34,11 +34,11 @@ class Nonce:
 
     __slots__ = ("advice", "count", "expires", "flow", "impi", "password", "scheme", "value", "vector")
 
-    def __init__(self, value: str, impi: str, scheme: str, expires: float) -> None:
+    def __init__(self, value: str, impi: str, scheme: str) -> None:
         self.value = value
         self.impi = impi
         self.scheme = scheme
-        self.expires = expires
+        self.expires = 0.0
         self.vector: AkaVector | None = None
         """Vector of a challenge that has not been answered yet."""
         self.advice = ""
@@ -63,7 +63,11 @@ class NonceTable:
         self._tokens = tokens
         self._key = tokens.octets(32)
         self._users: dict[str, list[Nonce]] = {}
-        self._queues: dict[float, deque[Nonce]] = {}
+        # One queue for each lifetime, so that each is in order of expiry; OrderedDict because most nonces
+        # leave it before their time.
+        self._queues: dict[float, OrderedDict[Nonce, None]] = {
+            lifetime: OrderedDict() for lifetime in (CHALLENGE_LIFETIME, MD5_LIFETIME, AKA_LIFETIME)
+        }
 
     def __len__(self) -> int:
         """Nonces that are kept and have not expired."""
@@ -106,10 +110,10 @@ class NonceTable:
 
     def open(self, value: str, impi: str, scheme: str, vector: AkaVector, advice: str = "") -> None:
         """Keep the vector of an AKA challenge that is about to be sent."""
-        nonce = Nonce(value, impi, scheme, 0.0)
+        nonce = Nonce(value, impi, scheme)
         nonce.vector = vector
         nonce.advice = advice
-        self._add(nonce, CHALLENGE_LIFETIME)
+        self._add(nonce)
 
     def answered(
         self, value: str, impi: str, scheme: str, flow: Flow, count: int, password: bytes | None = None
@@ -118,43 +122,54 @@ class NonceTable:
         for known in tuple(self._users.get(impi, ())):
             if known.value == value or came_from(known, flow):
                 self.discard(known)
-        nonce = Nonce(value, impi, scheme, 0.0)
+        nonce = Nonce(value, impi, scheme)
         nonce.password = password
         nonce.count = count
         nonce.flow = flow
-        self._add(nonce, MD5_LIFETIME if scheme == "MD5" else AKA_LIFETIME)
+        self._add(nonce)
 
     def discard(self, nonce: Nonce) -> None:
         """A nonce must not be used again."""
-        # Its place in the queue stays until it expires; the keys go at once.
-        nonce.vector = nonce.password = nonce.flow = None
         nonces = self._users.get(nonce.impi)
-        if nonces is not None and nonce in nonces:
-            nonces.remove(nonce)
-            if not nonces:
-                del self._users[nonce.impi]
+        if nonces is None or nonce not in nonces:
+            return
+        nonces.remove(nonce)
+        if not nonces:
+            del self._users[nonce.impi]
+        del self._queues[_lifetime(nonce)][nonce]
 
     def forget(self, impi: str) -> None:
         """Drop all nonces of a user who has been removed or has to authenticate anew."""
         for nonce in tuple(self._users.get(impi, ())):
             self.discard(nonce)
 
-    def _add(self, nonce: Nonce, lifetime: float) -> None:
+    def _add(self, nonce: Nonce) -> None:
         self._expire()
+        lifetime = _lifetime(nonce)
         nonce.expires = self._clock.time() + lifetime
-        nonces = self._users.setdefault(nonce.impi, [])
-        if len(nonces) >= PER_USER:
-            self.discard(nonces[0])
-            nonces = self._users.setdefault(nonce.impi, nonces)
-        nonces.append(nonce)
-        self._queues.setdefault(lifetime, deque()).append(nonce)
+        nonces = self._users.get(nonce.impi)
+        if nonces is None:
+            self._users[nonce.impi] = [nonce]
+        else:
+            nonces.append(nonce)
+            if len(nonces) > PER_USER:
+                self.discard(nonces[0])
+        self._queues[lifetime][nonce] = None
 
     def _expire(self) -> None:
-        """One queue for each lifetime, so that each is in order of expiry."""
         now = self._clock.time()
         for queue in self._queues.values():
-            while queue and queue[0].expires <= now:
-                self.discard(queue.popleft())
+            while queue:
+                oldest = next(iter(queue))
+                if oldest.expires > now:
+                    break
+                self.discard(oldest)
+
+
+def _lifetime(nonce: Nonce) -> float:
+    if nonce.vector is not None:
+        return CHALLENGE_LIFETIME
+    return MD5_LIFETIME if nonce.scheme == "MD5" else AKA_LIFETIME
 
 
 def came_from(nonce: Nonce, flow: Flow) -> bool:
