@@ -40,8 +40,10 @@ class Channel:
 
     __slots__ = (
         "_attend",
+        "_circle",
         "_clock",
         "_delay",
+        "_destination",
         "_enabled",
         "_first",
         "_first_number",
@@ -85,7 +87,9 @@ class Channel:
         self._remote: Address | None = None
         self._enabled = True
         self._delay: DelayLine | None = None
-        self._target: Address | None = None  # the remote, while packets may leave at once
+        self._circle: Address | None = None  # an address from which packets would come back to us
+        self._destination: Address | None = None  # the remote, unless that is blocked
+        self._target: Address | None = None  # the destination, while packets may leave at once
         self._sink: Sink = self.drop
         self._attend = True  # the next packet deserves a closer look
         self._latest = b""
@@ -152,10 +156,15 @@ class Channel:
         self._delay.delay = seconds
         self._aim()
 
-    def connect(self, sink: Sink | None) -> None:
-        """Give packets from the phone to `sink`; None: drop them."""
+    def connect(self, sink: Sink | None, circle: Address | None = None) -> None:
+        """Give packets from the phone to `sink`; None: drop them.
+
+        `circle`: an address of ours that leads back here; nothing is sent there.
+        """
         if self._socket is not None:
             self._sink = sink if sink is not None else self.drop
+            self._circle = circle
+            self._aim()
 
     def set_remote(self, remote: Address | None) -> None:
         """Where the phone said that it wants its packets."""
@@ -178,7 +187,7 @@ class Channel:
         self._socket = None
         # Nothing may hold on to a neighbour, a timer or itself, and a late packet must not be sent.
         self._sink = _ignore
-        self._remote = self._target = None
+        self._remote = self._destination = self._target = None
         self._send = _nowhere
         if self._delay is not None:
             self._delay.clear()
@@ -194,31 +203,38 @@ class Channel:
             return f"this side of the call uses {'IPv4' if ipv6 else 'IPv6'} ({text(self.local)})"
         if not 0 < port < 65536:
             return "there is no such port"
-        if remote == self.local:
-            return "it is the server's own port for this phone; the packets would turn in a circle"
         return ""
 
     def _aim(self) -> None:
+        remote = self._remote
+        if remote is not None and remote in (self.local, self._circle):
+            self._say(
+                self._log.warn,
+                f"nothing is sent to {text(remote)}: it is the server's own port in this call, the packets "
+                "would turn in a circle. The phone's SDP has to name the phone's address",
+            )
+            remote = None
+        self._destination = remote if self._enabled else None
         direct = self._delay is None or (not self._delay.delay and not len(self._delay))
-        self._target = self._remote if self._enabled and direct else None
+        self._target = self._destination if direct else None
 
     # --- what does not happen with every packet -------------------------------------------------------
 
     def _hold_up(self, data: bytes) -> None:
-        if self._delay is not None and self._enabled and self._remote is not None:
+        if self._delay is not None and self._destination is not None:
             if not self._delay.push(data):
                 self.dropped += 1
             return
         self.dropped += 1
-        if self._enabled and self._socket is not None and self._time() - self._reminded >= _REMINDER:
+        if self._remote is None and self._socket is not None and self._time() - self._reminded >= _REMINDER:
             self._reminded = self._time()
             self._say(self._log.info, "packet dropped: the phone's address is not known (yet)", "TO")
 
     def _deliver(self, data: bytes) -> None:
-        if self._remote is not None and self._enabled:
+        if self._destination is not None:
             self.sent += 1
             self.octets_sent += len(data)
-            self._send(data, self._remote)
+            self._send(data, self._destination)
         else:
             self.dropped += 1
         if self._delay is not None and not self._delay.delay and not len(self._delay):

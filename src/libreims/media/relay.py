@@ -142,14 +142,19 @@ class MediaPort:
         self.rtp.delay = seconds
         self.rtcp.delay = seconds
 
-    def attach(self, rtp: Sink, rtcp: Sink, detached: Callable[[], None]) -> None:
-        """Give what comes from the phone to these; `detached` is called once when that ends."""
+    def attach(
+        self, rtp: Sink, rtcp: Sink, detached: Callable[[], None], facing: MediaPort | None = None
+    ) -> None:
+        """Give what comes from the phone to these; `detached` is called once when that ends.
+
+        `facing`: the port that sends it on.
+        """
         self.detach()
         if self._closed:
             return
         self._detached = detached
-        self.rtp.connect(rtp)
-        self.rtcp.connect(rtcp)
+        self.rtp.connect(rtp, facing.rtp.local if facing is not None else None)
+        self.rtcp.connect(rtcp, facing.rtcp.local if facing is not None else None)
 
     def detach(self) -> None:
         """Drop what comes from the phone from now on. Twice is harmless."""
@@ -265,5 +270,5 @@ def bridge(a: MediaPort, b: MediaPort) -> None:
     """Relay both ways between two phones; closing or re-connecting one side ends it for both."""
     if a.closed or b.closed:
         return
-    a.attach(b.rtp.forward, b.rtcp.forward, b.detach)
-    b.attach(a.rtp.forward, a.rtcp.forward, a.detach)
+    a.attach(b.rtp.forward, b.rtcp.forward, b.detach, b)
+    b.attach(a.rtp.forward, a.rtcp.forward, a.detach, a)
