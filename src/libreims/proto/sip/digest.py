@@ -1,4 +1,4 @@
-"""Digest authentication: RFC 2617, RFC 7616 (MD5, SHA-256, -sess), RFC 3310 (AKAv1), RFC 4169 (AKAv2).
+"""Digest authentication: RFC 2617, RFC 7616, RFC 3310 (AKAv1), RFC 4169 (AKAv2).
 
 Pure: nonces, vectors and keys come from the caller.  In the AKA schemes the password is octets: RES in AKAv1,
 the output of the PRF in AKAv2 (`akav2_password`).
@@ -25,22 +25,25 @@ AKAV2_SHA256: Final = "AKAv2-SHA-256"
 _AKAV2_LABEL: Final = b"http-digest-akav2-password"
 
 
+_HASHES: Final = {"MD5": "md5", "": "md5", "SHA-256": "sha256"}
+
+
 def hash_name(algorithm: str) -> str:
-    """`"md5"` or `"sha256"`: the hash under a Digest algorithm, AKA versions and `-sess` included.
+    """The `hashlib` name of the hash under a Digest algorithm, AKA versions and `-sess` included.
 
     Raises ValueError for an algorithm that this module does not know.
     """
     name = algorithm.upper().removesuffix("-SESS")
-    name = name.removeprefix("AKAV1-").removeprefix("AKAV2-")
-    if name == "MD5" or name == "":
-        return "md5"
-    if name == "SHA-256":
-        return "sha256"
-    raise ValueError(f"unknown digest algorithm {algorithm!r}")
+    known = _HASHES.get(name.removeprefix("AKAV1-").removeprefix("AKAV2-"))
+    if known is None:
+        raise ValueError(f"unknown digest algorithm {algorithm!r}")
+    return known
 
 
 def _hash(name: str, data: bytes) -> str:
-    return hashlib.new(name, data, usedforsecurity=False).hexdigest()
+    if name == "md5":
+        return hashlib.md5(data, usedforsecurity=False).hexdigest()
+    return hashlib.new(name, data).hexdigest()
 
 
 def _octets(text: str) -> bytes:
@@ -95,7 +98,8 @@ def response(
 def akav2_password(algorithm: str, res: bytes, ik: bytes, ck: bytes) -> bytes:
     """The AKAv2 password: base64 of PRF(RES || IK || CK, "http-digest-akav2-password") (RFC 4169 §3).
 
-    The PRF is HMAC-MD5 for AKAv2-MD5 and HMAC-SHA-256 for AKAv2-SHA-256 (TS 33.203 Annex).
+    RFC 4169 fixes HMAC-MD5 for AKAv2-MD5.  AKAv2-SHA-256 (TS 24.229, TS 33.203) takes the HMAC of its own
+    hash, as the RFC's registry wants of every further algorithm, with the same label.
     """
     return base64.b64encode(hmac.new(res + ik + ck, _AKAV2_LABEL, hash_name(algorithm)).digest())
 

@@ -139,7 +139,7 @@ def _find(text: str, mark: str, position: int, length: int) -> int:
 
 
 def split_list(text: str) -> list[str]:
-    """The elements of a comma-separated header value; empty ones are left out (RFC 3261 §7.3.1 is silent)."""
+    """The elements of a comma-separated header value; empty ones are left out."""
     if "," not in text:
         text = text.strip(LWS)
         return [text] if text else []

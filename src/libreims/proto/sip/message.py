@@ -57,10 +57,10 @@ class Message:
     # --- raw access
 
     def get(self, name: str) -> str | None:
-        """The first line's value, or None.  `name` canonical; an unknown name in any case."""
+        """The first line's value, or None.  `name` canonical is the quick way, any case will do."""
         values = self.fields.get(name)
         if values is None:
-            if name in SPELLINGS:
+            if SPELLINGS.get(name) == name:
                 return None
             values = self._search(name)
         return values[0] if values else None
@@ -69,7 +69,7 @@ class Message:
         """The values of all lines ([] when absent); not to be changed by the caller."""
         values = self.fields.get(name)
         if values is None:
-            if name in SPELLINGS:
+            if SPELLINGS.get(name) == name:
                 return _NO_LINES
             values = self._search(name)
         return values
