@@ -168,7 +168,7 @@ def test_all_sets_are_here() -> None:
     assert list(SETS) == [*(f"4.3.{n}" for n in range(1, 21)), "35.207-2"]
 
 
-@pytest.fixture(params=SETS.values(), ids=SETS.keys())
+@pytest.fixture(params=list(SETS.values()), ids=list(SETS))
 def case(request: pytest.FixtureRequest) -> Case:
     assert isinstance(request.param, Case)
     return request.param

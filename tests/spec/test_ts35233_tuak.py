@@ -108,7 +108,7 @@ def test_all_sets_are_here() -> None:
     assert list(SETS) == [f"6.{n}" for n in range(3, 9)]
 
 
-@pytest.fixture(params=SETS.values(), ids=SETS.keys())
+@pytest.fixture(params=list(SETS.values()), ids=list(SETS))
 def case(request: pytest.FixtureRequest) -> Case:
     assert isinstance(request.param, Case)
     return request.param

@@ -100,16 +100,16 @@ class Authenticator:
         """Check the credentials of a request.
 
         `force` asks for a new challenge where an earlier one is answered again (`reauthenticate`).
-        Raises Challenged (401, 407), Reject (400, 403, 504).
+        Raises Challenged (401, 407), Reject (400, 403, 504), SipParseError (400).
         """
         profile = self._profile(subscriber)
         impi = profile.impi
         if profile.authent_type == NO_AUTHENTICATION:
             return AuthResult(impi, NO_AUTHENTICATION)
         credentials = _credentials(request, profile)
-        if request.method == "REGISTER" and profile.auth_on_register_only and deregisters(request):
+        if request.method == "REGISTER" and profile.auth_on_register_only:
             known = self.nonces.from_flow(impi, flow)
-            if known is not None:
+            if known is not None and deregisters(request):
                 # Manual, `auth_on_register_only`: a removal is taken from where the registration came from.
                 return AuthResult(impi, known.scheme)
         if credentials is None or not credentials.nonce:
@@ -225,7 +225,7 @@ class Authenticator:
             why = refusals.wrong_aka_response(self._hss, request, profile, credentials, scheme, vector, count)
             raise Reject(403, why)
         if advice:
-            raise Reject(403, refusals.trial_succeeded(profile, advice, self._fail(profile.impi)))
+            raise self._trial_succeeded(profile, advice)
         fault = qop_fault(profile, credentials)
         if fault:
             raise await self._try_again(profile, credentials.algorithm, fault)
@@ -237,10 +237,10 @@ class Authenticator:
     async def _resynchronise(
         self, profile: AuthenticationProfile, scheme: str, vector: AkaVector, auts: bytes, advice: str
     ) -> Reject:
-        count = self._fail(profile.impi)
         if advice:
             # A phone asks for a resynchronisation only when the MAC fits.
-            return Reject(403, refusals.trial_succeeded(profile, advice, count))
+            return self._trial_succeeded(profile, advice)
+        count = self._fail(profile.impi)
         if count > TRIES:
             return Reject(403, refusals.endless_resynchronisation(profile, count))
         return await self._challenge(
@@ -251,17 +251,21 @@ class Authenticator:
         )
 
     async def _mac_failure(self, profile: AuthenticationProfile, scheme: str, advice: str) -> Reject:
-        count = self._fail(profile.impi)
         if advice:
-            return Reject(403, refusals.trial_failed(profile, count))
+            return Reject(403, refusals.trial_failed(profile, self._failures.get(profile.impi, 1)))
+        count = self._fail(profile.impi)
         try:
             trial = await self._hss.trial(profile.impi)
         except HssError as error:
             return self._hss_refusal(profile, error)
-        if trial is None or count > TRIES:
+        if trial is None:
             return Reject(403, refusals.mac_failure(profile, count))
         why = refusals.trying_another_reading(profile)
         return self._aka_challenge(profile, scheme, trial.vector, why, advice=trial.advice)
+
+    def _trial_succeeded(self, profile: AuthenticationProfile, advice: str) -> Reject:
+        # Part of the failure that led to the trial, so that it is not counted again.
+        return Reject(403, refusals.trial_succeeded(profile, advice, self._failures.get(profile.impi, 1)))
 
     # --- answers to a nonce that has been answered before
 

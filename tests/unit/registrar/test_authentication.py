@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from libreims.registrar.answers import deregisters
 from support.auth_lab import (
     DOMAIN,
     ELSEWHERE,
@@ -147,3 +148,17 @@ def test_removal_is_taken_from_where_the_registration_came_from() -> None:
     server.challenge(None, expires="60")
     server.configure(settings_for(auth_on_register_only=False))
     server.challenge(None, expires="0")
+
+
+def test_star_is_a_removal() -> None:
+    everything = request_with(None, expires="0")
+    everything.set("Contact", "*")
+    assert deregisters(everything)
+    one_of_two = request_with(None, expires="0")
+    one_of_two.set("Contact", "<sip:a@192.0.2.7>, <sip:b@192.0.2.7>;expires=60")
+    assert not deregisters(one_of_two)
+    one_of_two.set("Contact", "<sip:a@192.0.2.7>, <sip:b@192.0.2.7>;expires=0")
+    assert deregisters(one_of_two)
+    fetch = request_with(None, expires="0")
+    fetch.remove("Contact")
+    assert not deregisters(fetch)

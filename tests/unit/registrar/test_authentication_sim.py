@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -65,7 +66,7 @@ def test_mac_failure_with_another_k() -> None:
     second = server.challenge(phone.answer(server.challenge(phone.first(DOMAIN))))
     assert "MAC of the challenge is wrong: K, opc/op or sim_algo in ue_db are not those" in second.why
     final = server.refuse(phone.answer(second))
-    assert "K is wrong, or opc/op belongs to another SIM (2 failures in a row)" in final.why
+    assert "K is wrong, or opc/op belongs to another SIM (first failure)" in final.why
     assert "resynchronis" not in final.why
 
 
@@ -82,11 +83,21 @@ def test_mac_failure_with_nothing_else_to_try() -> None:
 def test_op_and_opc_confused_is_found_out(sim_algo: str, given: str, other: str, sqn: int) -> None:
     """The card checks AUTN, so nothing it sends tells; the second challenge does."""
     value = OP * 2 if sim_algo == "tuak" else OP
-    server = Server(settings_for(sim_algo, **({"op": None} | {given: value})))
-    phone = phone_with(card_for(sim_algo, sqn=sqn, **({"op": None} | {other: value})))
+    server = Server(settings_for(sim_algo, **dict[str, Any]({"op": None} | {given: value})))
+    phone = phone_with(card_for(sim_algo, sqn=sqn, **dict[str, Any]({"op": None} | {other: value})))
     second = server.challenge(phone.answer(server.challenge(phone.first(DOMAIN))))
     why = server.refuse(phone.answer(second)).why
     assert f"The value given as {given} fits as {other}: rename the property to {other}." in why
+
+
+def test_the_advice_comes_with_every_attempt() -> None:
+    server = Server(settings_for(op=None, opc=OP))
+    phone = phone_with(card_for())
+    for number in range(1, TRIES + 3):
+        second = server.challenge(phone.answer(server.challenge(phone.first(DOMAIN))))
+        why = server.refuse(phone.answer(second)).why
+        assert "fits as op" in why
+        assert ("first failure" if number == 1 else f"{number} failures in a row") in why
 
 
 def test_wrong_sim_algo_is_found_out() -> None:
@@ -102,8 +113,8 @@ def test_wrong_sim_algo_is_found_out() -> None:
 
 @pytest.mark.parametrize(("given", "other"), [("op", "opc"), ("opc", "op")])
 def test_phone_that_does_not_check_shows_op_and_opc_confused(given: str, other: str) -> None:
-    server = Server(settings_for(**({"op": None} | {given: OP})))
-    phone = phone_with(card_for(**({"op": None} | {other: OP})), check=False)
+    server = Server(settings_for(**dict[str, Any]({"op": None} | {given: OP})))
+    phone = phone_with(card_for(**dict[str, Any]({"op": None} | {other: OP})), check=False)
     why = server.refuse(phone.answer(server.challenge(phone.first(DOMAIN)))).why
     assert f"The value given as {given} fits as {other}" in why
 
