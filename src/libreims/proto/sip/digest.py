@@ -150,10 +150,14 @@ def parse_directives(text: str) -> dict[str, str]:
 
 
 def _digest_directives(text: str) -> dict[str, str]:
-    scheme, _, rest = text.strip(LWS).partition(" ")
-    if scheme.lower() != "digest":
+    if not _is_digest(text):
         raise SipParseError(400, "Unknown Authentication Scheme")
-    return parse_directives(rest)
+    return parse_directives(text.strip(LWS)[6:])
+
+
+def _is_digest(text: str) -> bool:
+    head = text.lstrip(LWS)[:7].lower()
+    return head[:6] == "digest" and head[6:] in (" ", "\t")
 
 
 class Challenge:
@@ -294,7 +298,7 @@ class Credentials:
         Another scheme counts as no credentials (RFC 4475 §3.3.7); raises SipParseError (400) as `parse` does.
         """
         for line in lines:
-            if line.lstrip(LWS)[:7].lower() == "digest ":
+            if _is_digest(line):
                 credentials = cls.parse(line)
                 if realm is None or credentials.realm == realm:
                     return credentials

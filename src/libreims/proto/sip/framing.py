@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from libreims.proto.sip.errors import SipParseError
-from libreims.proto.sip.grammar import LWS, decimal
+from libreims.proto.sip.grammar import LWS, decimal, is_token
 from libreims.proto.sip.message import Request
 from libreims.proto.sip.parser import END_OF_HEAD, parse
 
@@ -99,6 +99,9 @@ class StreamFramer:
         if not buffer:
             return
         self._breaks = 0
+        if not self._scanned and not is_token(chr(buffer[0])):
+            # No start line begins like that: TLS on the wrong port, or a peer that lost count.
+            raise FramingError(400, "Not A SIP Message")
         match = END_OF_HEAD.search(buffer, self._scanned)
         if match is None:
             if len(buffer) > self._limit:

@@ -185,6 +185,7 @@ def test_credentials_repr_shows_no_response() -> None:
     "text",
     [
         "",
+        "Digestusername=u",
         "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==",
         'Digest username="u',
         "Digest username",
@@ -199,7 +200,7 @@ def test_malformed_credentials(text: str) -> None:
 
 
 def test_find_takes_the_realm_that_is_ours() -> None:
-    lines = ["Basic abc", 'Digest username="a",realm="one"', 'digest username="b",realm="two"']
+    lines = ["Basic abc", 'Digest\tusername="a",realm="one"', 'digest username="b",realm="two"']
     found = Credentials.find(lines)
     assert found is not None
     assert found.username == "a"

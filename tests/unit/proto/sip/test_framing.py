@@ -108,6 +108,13 @@ def test_a_head_without_end_is_bounded() -> None:
     assert caught.value.request is None
 
 
+def test_garbage_is_noticed_at_once() -> None:
+    for garbage in (b"\x16\x03\x01\x02", b"\x00", b" INVITE"):
+        with pytest.raises(FramingError) as caught:
+            StreamFramer().feed(garbage)
+        assert (caught.value.status, caught.value.request) == (400, None)
+
+
 def test_the_limit_holds_for_the_whole_message() -> None:
     size = len(message(b"x" * 100))
     assert len(StreamFramer(limit=size).feed(message(b"x" * 100))) == 1
