@@ -53,6 +53,8 @@ class Leg:
         self.media = media
         self.flow = flow
         self.behind_nat = behind_nat
+        self._hop = ""  # the next hop that `_way` leads to
+        self._way = flow
         self.phone = phone
         self.notify: Notify = unconnected
         self.dialog: Dialog | None = None
@@ -153,8 +155,12 @@ class Leg:
 
     def route(self, request: Request) -> Flow:
         """The way of an in-dialog request: to the remote target, or to where a phone behind a NAT is seen."""
-        agent = self.services.agent
-        return agent.sized(self.flow, request) if self.behind_nat else agent.flow_to(request, self.flow)
+        assert self.dialog is not None
+        agent, target = self.services.agent, self.dialog.next_hop
+        if target != self._hop:
+            self._hop = target
+            self._way = self.flow if self.behind_nat else agent.flow_to(request, self.flow)
+        return agent.sized(self._way, request) if request.body else self._way
 
     def contact(self) -> tuple[str, str]:
         """Our Contact header in this dialog."""

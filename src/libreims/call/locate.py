@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from libreims.base.errors import Reject
 from libreims.call.uac_leg import Target
@@ -60,11 +61,13 @@ class Locator:
 
     def _claimed(self, request: Request) -> list[Uri]:
         """Identities that the request names, the one that the user chose first (TS 24.229 §5.2.6.3)."""
-        preferred = [NameAddr.parse(value).uri for value in request.elements("P-Preferred-Identity")]
-        return [*preferred, request.from_.uri]
+        claimed = [request.from_.uri]
+        if "P-Preferred-Identity" in request.fields:
+            claimed[:0] = [NameAddr.parse(value).uri for value in request.elements("P-Preferred-Identity")]
+        return claimed
 
     def _bindings_behind(self, flow: Flow, claimed: list[Uri]) -> list[Binding]:
-        behind = list(self._bindings.by_remote(flow.remote))
+        behind = list(islice(self._bindings.by_remote(flow.remote), 2))
         if len(behind) == 1:
             return behind
         # Many phones behind one address, or a phone whose requests leave from another port (TCP).
@@ -126,8 +129,7 @@ class Locator:
         return [self._target(binding, found, caller, headers) for binding in others]
 
     def _identity_headers(self, caller: Caller) -> tuple[tuple[str, str], ...]:
-        name = caller.display_name
-        return tuple(("P-Asserted-Identity", str(NameAddr(uri, name))) for uri in caller.identities)
+        return tuple([("P-Asserted-Identity", _address(caller, uri)) for uri in caller.identities])
 
     def _target(
         self,
@@ -143,7 +145,7 @@ class Locator:
             uri=binding.contact,
             flow=binding.flow,
             route=binding.path,
-            from_=str(NameAddr(caller.identities[0], caller.display_name)),
+            from_=_address(caller, caller.identities[0]),
             to=f"<{public_uri(self._config.current, subscriber, entry)}>",
             headers=headers,
             phone=subscriber.impi,
@@ -152,3 +154,8 @@ class Locator:
 
     def _names(self, found: tuple[Found, ...]) -> str:
         return ", ".join(subscriber.impi for subscriber, _ in found if subscriber is not None)
+
+
+def _address(caller: Caller, uri: str) -> str:
+    """A name-addr of the caller's with this URI."""
+    return str(NameAddr(uri, caller.display_name)) if caller.display_name else f"<{uri}>"

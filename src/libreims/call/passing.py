@@ -8,31 +8,33 @@ from __future__ import annotations
 
 from libreims.proto.sip.message import Request
 
-PASSED_IN_INVITE = (
-    "Accept",
-    "Accept-Contact",
-    "Accept-Language",
-    "Alert-Info",
-    "Answer-Mode",
-    "Call-Info",
-    "Content-Language",
-    "Date",
-    "Geolocation",
-    "Geolocation-Routing",
-    "History-Info",
-    "In-Reply-To",
-    "MIME-Version",
-    "Organization",
-    "P-Asserted-Service",
-    "P-Early-Media",
-    "Priority",
-    "Privacy",
-    "Referred-By",
-    "Reject-Contact",
-    "Reply-To",
-    "Request-Disposition",
-    "Session-ID",
-    "Subject",
+PASSED_IN_INVITE = frozenset(
+    {
+        "Accept",
+        "Accept-Contact",
+        "Accept-Language",
+        "Alert-Info",
+        "Answer-Mode",
+        "Call-Info",
+        "Content-Language",
+        "Date",
+        "Geolocation",
+        "Geolocation-Routing",
+        "History-Info",
+        "In-Reply-To",
+        "MIME-Version",
+        "Organization",
+        "P-Asserted-Service",
+        "P-Early-Media",
+        "Priority",
+        "Privacy",
+        "Referred-By",
+        "Reject-Contact",
+        "Reply-To",
+        "Request-Disposition",
+        "Session-ID",
+        "Subject",
+    }
 )
 """From the caller's INVITE to the callee's. `P-Preferred-Service` becomes `P-Asserted-Service`;
 `P-Access-Network-Info` stays in the network (RFC 7315 §5.4)."""
@@ -41,7 +43,7 @@ PASSED_IN_INVITE = (
 def passed_offer(request: Request) -> tuple[tuple[str, str], ...]:
     """Headers of the caller's INVITE that the callee gets to see."""
     fields = request.fields
-    passed = [(name, value) for name in PASSED_IN_INVITE if name in fields for value in fields[name]]
+    passed = [(name, value) for name in fields if name in PASSED_IN_INVITE for value in fields[name]]
     if "P-Asserted-Service" not in fields:
         passed += [("P-Asserted-Service", value) for value in fields.get("P-Preferred-Service", ())]
     hops = request.max_forwards

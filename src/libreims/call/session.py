@@ -96,14 +96,14 @@ class Session:
     # -- handlers ------------------------------------------------------------------------------------
 
     def _offered(self, side: str, event: Event) -> None:
-        self._services.log.info(f"call from {self.mo.phone} to {self.mt.phone}", id=self.number)
+        self._tell(f"call from {self.mo.phone} to {self.mt.phone}")
         self.mt.handle(event)
 
     def _progress(self, side: str, event: Event) -> None:
         assert isinstance(event, Progress)
         if event.status == 180 and self.state == INIT:
             self.state = RINGING
-            self._services.log.info(f"{self.mt.phone} rings", id=self.number)
+            self._tell(f"{self.mt.phone} rings")
         self.mo.handle(event)
         if event.description is not None:
             self.mt.join(self.mo.media)
@@ -111,7 +111,7 @@ class Session:
     def _answered(self, side: str, event: Event) -> None:
         self.state = START
         self._started = self._services.clock.time()
-        self._services.log.info(f"{self.mt.phone} answers", id=self.number)
+        self._tell(f"{self.mt.phone} answers")
         self.mo.handle(event)
         self.mt.join(self.mo.media)
         self._watch_activity(self._services.config.current.dialog_timeout)
@@ -155,7 +155,7 @@ class Session:
         self.mo.release()
         self.mt.release()
         seconds = self._services.clock.time() - self._started
-        self._services.log.info(f"call ends after {seconds:.1f} s: {text}", id=self.number)
+        self._tell(f"call ends after {seconds:.1f} s: {text}")
         self._finished(self)
 
     def _refuse(self, side: str, event: Event, reject: Reject) -> None:
@@ -188,6 +188,9 @@ class Session:
         else:
             text = f"no packet and no message from either side for {silent:.0f} s (dialog_timeout)"
             self.stop(Cause(text, (("Reason", 'SIP;cause=408;text="Media timeout"'),)))
+
+    def _tell(self, text: str) -> None:
+        self._services.log.info(text, id=self.number)
 
     def _log_dropped(self, side: str, event: Event) -> None:
         name = type(event).__name__

@@ -41,18 +41,17 @@ class UserAgent:
 
     def respond(self, transaction: ServerTransaction, answer: Answer) -> Response:
         """Send an answer; the dialog's tag, User-Agent and body headers are added."""
+        headers = [*answer.headers, ("Server", self._config.current.user_agent)]
+        if answer.content_type:
+            headers.append(("Content-Type", answer.content_type))
         response = Response.to_request(
             transaction.request,
             answer.status,
             answer.reason,
             tag=transaction.local_tag,
-            headers=answer.headers,
+            headers=headers,
             body=answer.body,
         )
-        if answer.content_type:
-            response.set("Content-Type", answer.content_type)
-        if response.get("Server") is None:
-            response.set("Server", self._config.current.user_agent)
         transaction.respond(response)
         self._callflow.sent(response, transaction.flow)
         return response
@@ -71,10 +70,11 @@ class UserAgent:
         self._callflow.sent(ack, flow)
 
     def _complete(self, request: Request) -> None:
-        if request.max_forwards is None:
-            request.set("Max-Forwards", "70")
-        if request.get("User-Agent") is None:
-            request.set("User-Agent", self._config.current.user_agent)
+        fields = request.fields
+        if "Max-Forwards" not in fields:
+            fields["Max-Forwards"] = ["70"]
+        if "User-Agent" not in fields:
+            fields["User-Agent"] = [self._config.current.user_agent]
 
     def contact(self, flow: Flow) -> str:
         """Our Contact towards the peer of this flow."""
@@ -86,10 +86,9 @@ class UserAgent:
         """How an in-dialog or routed request travels to a peer known by an earlier flow.
 
         The next hop is the top Route or the Request-URI (RFC 3261 §8.1.2).  Where it names the peer of
-        the known flow, an open TCP connection goes on being used; a request above `tcp_threshold` moves
-        from UDP to TCP (§18.1.1).
+        the known flow, an open TCP connection goes on being used.
         """
-        routes = request.routes
+        routes = request.routes if "Route" in request.fields else None
         uri = _next_hop(routes[0] if routes else None, request)
         transport, remote = known.transport, known.remote
         connection = known.connection
@@ -99,7 +98,7 @@ class UserAgent:
             if address != remote or (wanted and wanted != transport):
                 transport = wanted if wanted in ("UDP", "TCP") else "UDP"
                 remote, connection = address, 0
-        return self.sized(Flow(transport, known.local, remote, connection), request)
+        return Flow(transport, known.local, remote, connection)
 
     def sized(self, flow: Flow, request: Request) -> Flow:
         """The same flow, or its TCP twin for a request that is too big for a datagram."""
