@@ -22,6 +22,8 @@ _PONG = b"\r\n"
 _SWEEP = 10.0
 """Seconds between looks for connections that have been idle or half-way through a message for too long."""
 _PORT_TRIES = 50
+_WILDCARDS = {"0.0.0.0": "192.0.2.1", "::": "2001:db8::1"}
+"""All addresses of a family, and a far one (RFC 5737, RFC 3849) whose route is the default route."""
 
 
 class SipTransport:
@@ -68,15 +70,15 @@ class SipTransport:
     async def listen(self, address: Address, *, advertised: Address | None = None) -> Address:
         """Open UDP and TCP on an address; port 0 takes one that is free for both.
 
-        `advertised` is the address that peers know when it is another (NAT, `bind_addr`): flows and Via carry
-        it.  Returns the address that flows carry.  Raises OSError.
+        `advertised` is the address that peers know when it is another (NAT, `bind_addr`): flows and Via
+        carry it.  Returns the address that flows carry.  Raises OSError.
         """
         for _ in range(_PORT_TRIES):
             listening = _Listening(self)
             listening.udp = self.network.udp(address, listening.datagram)
-            bound = listening.udp.local
-            listening.bound = bound
-            listening.local = local = (advertised[0], advertised[1] or bound[1]) if advertised else bound
+            bound = listening.bound = listening.udp.local
+            public = advertised or (self._reachable(bound[0]), 0)
+            listening.local = local = (public[0], public[1] or bound[1])
             try:
                 listening.tcp = await self.network.tcp_listen(bound, listening.accept, self._options())
             except OSError as error:
@@ -87,6 +89,12 @@ class SipTransport:
             self._listening[local] = listening
             return local
         raise OSError(errno.EADDRINUSE, f"no port of {address[0]} is free for UDP and TCP")
+
+    def _reachable(self, host: str) -> str:
+        """What to tell peers: of a socket on all addresses the one that leads to the world."""
+        if host not in _WILDCARDS:
+            return host
+        return self.network.source_for(_WILDCARDS[host]) or ("::1" if host == "::" else "127.0.0.1")
 
     @property
     def addresses(self) -> list[Address]:
@@ -134,7 +142,7 @@ class SipTransport:
             connection.established = True  # our request says so before any octet comes back
             host = listening.bound[0]
             connection.stream = self.network.tcp_connect(
-                None if host in ("0.0.0.0", "::") else host, flow.remote, connection, self._options()
+                None if host in _WILDCARDS else host, flow.remote, connection, self._options()
             )
         return connection
 

@@ -273,7 +273,7 @@ class TcpStream(asyncio.Protocol):
             self._transport.abort()
         elif self._connecting is not None:
             self._connecting.cancel()
-            asyncio.get_running_loop().call_soon(self._end, error)
+            self._connecting.get_loop().call_soon(self._end, error)
 
     def close(self) -> None:
         """Close when what is queued has been sent."""

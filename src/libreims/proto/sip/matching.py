@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from libreims.base.tokens import BRANCH_COOKIE
+from libreims.proto.sip.headers import Via
 from libreims.proto.sip.message import Request
 from libreims.proto.sip.transaction import AckKey, MergeKey, ServerKey
 
@@ -22,14 +23,14 @@ CANCELLABLE = (
 """Methods besides INVITE that a CANCEL may mean; it has no effect on them but a 200 (RFC 3261 §9.2)."""
 
 
-def server_key(request: Request, method: str) -> ServerKey:
+def server_key(request: Request, via: Via, method: str) -> ServerKey:
     """Key of the server transaction that `request` has with this method ("INVITE" for ACK and CANCEL).
 
     Branch, sent-by and method for clients of RFC 3261.  Older ones have no cookie in the branch: Request-URI,
     From tag, Call-ID, CSeq number and topmost Via for INVITE and its ACK and CANCEL, and the To tag otherwise
-    (an ACK's To tag is that of the response, which `server_transaction` knows).
+    (an ACK's To tag is that of the response, which `server_transaction` knows).  `via` is the topmost as it
+    came.
     """
-    via = request.via
     branch = via.params.get("branch")
     if branch is not None and branch.startswith(BRANCH_COOKIE):
         return branch, via.host, via.port, method
@@ -47,9 +48,9 @@ def server_key(request: Request, method: str) -> ServerKey:
     )
 
 
-def has_cookie(request: Request) -> bool:
+def has_cookie(via: Via) -> bool:
     """Whether the client makes branches as RFC 3261 §8.1.1.7 says."""
-    branch = request.via.params.get("branch")
+    branch = via.params.get("branch")
     return branch is not None and branch.startswith(BRANCH_COOKIE)
 
 

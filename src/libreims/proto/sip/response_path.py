@@ -12,14 +12,13 @@ from libreims.proto.sip.message import Request
 DEFAULT_PORT = 5060
 
 
-def stamp(request: Request, flow: Flow) -> Flow:
-    """Write into the topmost Via where the request came from; returns the flow for responses.
+def stamp(request: Request, via: Via, flow: Flow) -> Flow:
+    """Write into the topmost Via (`via`) where the request came from; returns the flow for responses.
 
     UDP: back to the source address, and to its port with `rport`, else to the port of sent-by.  `maddr` is
     not followed: anyone could aim our responses at anyone.  TCP: the same connection, or when that is
     closed a new one to the port of sent-by.
     """
-    via = request.via
     host, port = flow.remote
     params = via.params
     if "rport" in params:

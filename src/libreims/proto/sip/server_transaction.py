@@ -68,6 +68,11 @@ class ServerTransaction:
         """Send a provisional or final response; one that comes after a final response is discarded."""
         raise NotImplementedError
 
+    def ignore(self) -> None:
+        """Never answer; retransmissions are absorbed as long as the peer may send them."""
+        if not self.answered:
+            self._terminate(linger=self._layer.timers.j)
+
     def retransmitted(self, request: Request, flow: Flow) -> None:
         """The request came again."""
         raise NotImplementedError
@@ -85,9 +90,10 @@ class ServerTransaction:
         """End without a word to anyone."""
         self._terminate()
 
-    def _terminate(self) -> ServerListener | None:
+    def _terminate(self, linger: float = 0.0) -> ServerListener | None:
+        """Leave the stack; returns who has to be told why."""
         self.state = State.TERMINATED
-        self._layer.server_ended(self.key, self.merge)
+        self._layer.server_completed(self.key, self.merge, b"", self.reply_flow, linger)
         listener, self.listener = self.listener, None
         self._last = b""
         return listener
@@ -99,7 +105,29 @@ class NonInviteServerTransaction(ServerTransaction):
     A completed one leaves the stack at once; its response alone stays there until timer J.
     """
 
-    __slots__ = ()
+    __slots__ = ("_guard",)
+
+    def __init__(
+        self,
+        layer: Layer,
+        key: ServerKey,
+        merge: MergeKey | None,
+        request: Request,
+        flow: Flow,
+        reply_flow: Flow,
+    ) -> None:
+        super().__init__(layer, key, merge, request, flow, reply_flow)
+        self._guard: Cancellable | None = None
+
+    def guard(self) -> None:
+        """The user did not answer at once: forget the request when the peer has given it up (timer F)."""
+        self._guard = self._layer.clock.call_later(self._layer.timers.f, self._terminate)
+
+    def _terminate(self, linger: float = 0.0) -> ServerListener | None:
+        if self._guard is not None:
+            self._guard.cancel()
+            self._guard = None
+        return super()._terminate(linger)
 
     def respond(self, response: Response) -> None:
         """Trying, Proceeding: 1xx -> Proceeding, final -> Completed."""
@@ -114,6 +142,9 @@ class NonInviteServerTransaction(ServerTransaction):
             self.state = State.COMPLETED
             self._last = b""
             self.listener = None
+            if self._guard is not None:
+                self._guard.cancel()
+                self._guard = None
             merge = self.merge
             if response.status >= 300 and merge is not None:
                 layer.forget_merge(merge)
@@ -251,9 +282,9 @@ class InviteServerTransaction(ServerTransaction):
             self._timeout.cancel()
             self._timeout = None
 
-    def _terminate(self) -> ServerListener | None:
+    def _terminate(self, linger: float = 0.0) -> ServerListener | None:
         self._stop_timers()
         if self._ack_key is not None:
             self._layer.ack_settled(self._ack_key)
             self._ack_key = None
-        return super()._terminate()
+        return super()._terminate(linger)

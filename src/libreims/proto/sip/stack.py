@@ -18,6 +18,7 @@ from libreims.proto.sip.client_transaction import (
 )
 from libreims.proto.sip.errors import SipParseError
 from libreims.proto.sip.flow import Flow
+from libreims.proto.sip.headers import Via
 from libreims.proto.sip.matching import CANCELLABLE, ack_key, has_cookie, merge_key, server_key
 from libreims.proto.sip.message import Message, Request, Response
 from libreims.proto.sip.parser import parse
@@ -79,9 +80,10 @@ class _Answered:
         self._flow = flow
 
     def retransmitted(self, request: Request, flow: Flow) -> None:
-        """Answer again."""
+        """Answer again, unless it was never answered."""
         del request, flow
-        self._send(self._data, self._flow)
+        if self._data:
+            self._send(self._data, self._flow)
 
 
 class SipStack:
@@ -136,10 +138,11 @@ class SipStack:
             if client is not None and _same_path(client.flow, flow):
                 client.transport_error(error)
         for server in list(self._servers.values()):
+            # A broken connection is no failure here: the response can be sent on a new one (§18.2.2).
             if (
                 isinstance(server, ServerTransaction)
                 and server.answered
-                and _same_path(server.reply_flow, flow)
+                and _same_peer(server.reply_flow, flow)
             ):
                 server.transport_error()
 
@@ -183,18 +186,19 @@ class SipStack:
     # -- requests --------------------------------------------------------------------------------
 
     def _request_received(self, request: Request, flow: Flow) -> None:
-        reply_flow = stamp(request, flow)
+        via = request.via
+        reply_flow = stamp(request, via, flow)
         method = request.method
         if method == "ACK":
-            self._ack_received(request, flow)
+            self._ack_received(request, via, flow)
             return
-        key = server_key(request, method)
+        key = server_key(request, via, method)
         known = self._servers.get(key)
         if known is not None:
             known.retransmitted(request, flow)
             return
         if method == "CANCEL":
-            self._cancel_received(request, key, flow, reply_flow)
+            self._cancel_received(request, via, key, flow, reply_flow)
             return
         merge = merge_key(request)
         if merge is not None:
@@ -205,7 +209,11 @@ class SipStack:
         machine = InviteServerTransaction if method == "INVITE" else NonInviteServerTransaction
         transaction = machine(self, key, merge, request, flow, reply_flow)
         self._servers[key] = transaction
-        self.user.request_received(transaction)
+        try:
+            self.user.request_received(transaction)
+        finally:
+            if not transaction.answered and isinstance(transaction, NonInviteServerTransaction):
+                transaction.guard()
 
     def _refuse_merged(self, request: Request, flow: Flow, reply_flow: Flow) -> None:
         """RFC 3261 §8.2.2.2: the same request came by another path and is being answered there.
@@ -217,9 +225,9 @@ class SipStack:
         response = Response.to_request(request, 482, tag=self._stateless_tag)
         self.transmit_own(response, reply_flow)
 
-    def _ack_received(self, ack: Request, flow: Flow) -> None:
-        known = self._servers.get(server_key(ack, "INVITE"))
-        if isinstance(known, InviteServerTransaction) and self._acknowledges(ack, known):
+    def _ack_received(self, ack: Request, via: Via, flow: Flow) -> None:
+        known = self._servers.get(server_key(ack, via, "INVITE"))
+        if isinstance(known, InviteServerTransaction) and self._acknowledges(ack, via, known):
             if known.state is not State.ACCEPTED:
                 if self.absorbed is not None:
                     self.absorbed(ack, flow)
@@ -231,20 +239,22 @@ class SipStack:
         self.user.ack_received(ack, flow, self._acks.get(ack_key(ack)))
 
     @staticmethod
-    def _acknowledges(ack: Request, invite: InviteServerTransaction) -> bool:
+    def _acknowledges(ack: Request, via: Via, invite: InviteServerTransaction) -> bool:
         """RFC 3261 §17.2.3: an old client's ACK matches by the To tag of our response as well."""
-        return has_cookie(ack) or invite.state is State.PROCEEDING or ack.to.tag == invite.local_tag
+        return has_cookie(via) or invite.state is State.PROCEEDING or ack.to.tag == invite.local_tag
 
-    def _cancel_received(self, cancel: Request, key: ServerKey, flow: Flow, reply_flow: Flow) -> None:
+    def _cancel_received(
+        self, cancel: Request, via: Via, key: ServerKey, flow: Flow, reply_flow: Flow
+    ) -> None:
         """RFC 3261 §9.2: 200 with the To tag of the INVITE, whatever its state; 481 without a match."""
         if self.absorbed is not None:
             self.absorbed(cancel, flow)
-        invite = self._servers.get(server_key(cancel, "INVITE"))
+        invite = self._servers.get(server_key(cancel, via, "INVITE"))
         transaction = NonInviteServerTransaction(self, key, None, cancel, flow, reply_flow)
         self._servers[key] = transaction
         if isinstance(invite, InviteServerTransaction):
             response = Response.to_request(cancel, 200, tag=invite.local_tag)
-        elif any(server_key(cancel, method) in self._servers for method in CANCELLABLE):
+        elif any(server_key(cancel, via, method) in self._servers for method in CANCELLABLE):
             response = Response.to_request(cancel, 200, tag=transaction.local_tag)
         else:
             response = Response.to_request(cancel, 481, tag=transaction.local_tag)
@@ -261,7 +271,7 @@ class SipStack:
             self.user.bad_message(data, flow, error)
             return
         try:
-            reply_flow = stamp(request, flow)
+            reply_flow = stamp(request, request.via, flow)
             response = Response.to_request(request, error.status, error.reason, tag=self._stateless_tag)
             octets = response.encode()
         except ValueError:  # too broken to be answered after all
@@ -365,8 +375,9 @@ class SipStack:
 
 def _same_path(ours: Flow, failed: Flow) -> bool:
     """Whether what is sent on one flow shares the fate of the other."""
-    if ours.transport != failed.transport:
-        return False
-    if ours.connection and ours.connection == failed.connection:
-        return True
-    return ours.remote == failed.remote and ours.local == failed.local
+    same = ours.connection != 0 and ours.connection == failed.connection
+    return same or _same_peer(ours, failed)
+
+
+def _same_peer(ours: Flow, failed: Flow) -> bool:
+    return ours.remote == failed.remote and ours.local == failed.local and ours.transport == failed.transport

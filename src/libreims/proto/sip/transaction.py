@@ -96,10 +96,7 @@ class Layer(Protocol):
     def server_completed(
         self, key: ServerKey, merge: MergeKey | None, data: bytes, flow: Flow, linger: float
     ) -> None:
-        """Retransmitted requests are answered with `data` for `linger` seconds, then forgotten."""
-
-    def server_ended(self, key: ServerKey, merge: MergeKey | None) -> None:
-        """Forget a server transaction."""
+        """Answer retransmissions with `data` (b"": with nothing) for `linger` seconds, then forget."""
 
     def forget_merge(self, merge: MergeKey) -> None:
         """The request was refused: the same again by another path is a new one."""

@@ -1,0 +1,228 @@
+"""What `tests/spec` does not cover because no RFC says it."""
+
+from __future__ import annotations
+
+import pytest
+
+from libreims.proto.sip.flow import Flow
+from libreims.proto.sip.framing import FramingError
+from libreims.proto.sip.message import Message, Request
+from libreims.proto.sip.stack import SipTimers, State
+from support.stack_rig import PEER, TCP, UDP, US, Listener, StackRig, peer_request
+from support.virtual import VirtualLoop
+
+
+@pytest.fixture
+def rig(virtual_loop: VirtualLoop) -> StackRig:
+    return StackRig(virtual_loop)
+
+
+def test_timers_change_at_run_time(rig: StackRig) -> None:
+    rig.stack.timers = SipTimers(t1=1.0, t2=2.0, t4=5.0)
+    _, listener = rig.request()
+    rig.at(200)
+    assert rig.log[:5] == [f"OPTIONS@{t}" for t in (0, 1, 3, 5, 7)]
+    assert listener.events == ["timeout@64"]
+
+
+def test_stop_ends_everything_in_silence(rig: StackRig) -> None:
+    client, heard = rig.request("INVITE")
+    rig.request("MESSAGE")
+    rig.answer(rig.serve("INVITE", branch="z9hG4bKa", call_id="a"), 200)
+    rig.answer(rig.serve("INVITE", branch="z9hG4bKb", call_id="b"), 486)
+    rig.answer(rig.serve("MESSAGE", branch="z9hG4bKc", call_id="c"), 200)
+    open_one = rig.serve("MESSAGE", branch="z9hG4bKd", call_id="d")
+    assert rig.stack.active == 5
+    sent = len(rig.sent)
+    rig.stack.stop()
+    assert rig.stack.transactions == rig.stack.active == 0
+    rig.answer(open_one, 200)
+    rig.at(300)
+    assert len(rig.sent) == sent
+    assert heard.events == []
+    assert client.state is State.TERMINATED
+    assert rig.loop.pending_timers() == 0
+
+
+def test_request_that_the_user_never_answers_is_forgotten(rig: StackRig) -> None:
+    """Nothing may stay for ever; the peer gives up after timer F."""
+    transaction = rig.serve("MESSAGE")
+    rig.at(31.9)
+    assert rig.stack.active == 1
+    rig.at(32)
+    assert rig.stack.transactions == 0
+    rig.answer(transaction, 200)
+    assert rig.log == []
+
+
+def test_answering_stops_that_guard(rig: StackRig) -> None:
+    transaction = rig.serve("MESSAGE")
+    rig.at(20)
+    rig.answer(transaction, 200)
+    rig.at(51.9)
+    rig.receive(peer_request("MESSAGE"))
+    assert rig.log == ["200@20", "200@51.9"]
+    rig.at(52)
+    assert rig.stack.transactions == 0
+
+
+@pytest.mark.parametrize("flow", [UDP, TCP])
+@pytest.mark.parametrize("method", ["MESSAGE", "INVITE"])
+def test_ignored_request_is_absorbed(rig: StackRig, method: str, flow: Flow) -> None:
+    transaction = rig.serve(method, flow)
+    transaction.ignore()
+    rig.answer(transaction, 200)
+    rig.at(10)
+    rig.receive(peer_request(method, flow), flow)
+    rig.at(32)
+    assert rig.log == []
+    assert len(rig.user.requests) == 1
+    assert rig.stack.transactions == 0
+    assert rig.loop.pending_timers() == 0
+
+
+def test_ignore_after_the_answer_is_nothing(rig: StackRig) -> None:
+    transaction = rig.serve("MESSAGE")
+    rig.answer(transaction, 200)
+    transaction.ignore()
+    rig.receive(peer_request("MESSAGE"))
+    assert rig.log == ["200@0", "200@0"]
+
+
+def test_user_that_raises_leaves_a_sound_stack(rig: StackRig) -> None:
+    class Clumsy(type(rig.user)):  # type: ignore[misc]
+        def request_received(self, transaction: object) -> None:
+            raise RuntimeError("oops")
+
+    user, rig.stack.user = rig.stack.user, Clumsy()
+    with pytest.raises(RuntimeError):
+        rig.receive(peer_request("MESSAGE"))
+    rig.stack.user = user
+    rig.receive(peer_request("MESSAGE"))
+    assert rig.user.requests == []
+    rig.at(40)
+    assert rig.stack.transactions == 0
+
+
+def test_listener_that_raises_has_its_transaction_in_order(rig: StackRig) -> None:
+    class Clumsy(Listener):
+        def response_received(self, *_: object) -> None:
+            raise RuntimeError("oops")
+
+    invite = Request.build("INVITE", "sip:a@b", [("From", "<sip:a@b>;tag=1"), ("To", "<sip:c@d>")])
+    invite.add("Call-ID", "x")
+    invite.add("CSeq", "1 INVITE")
+    transaction = rig.stack.request(invite, UDP, Clumsy(rig.loop))
+    with pytest.raises(RuntimeError):
+        rig.reply(transaction, 486)
+    assert transaction.state is State.COMPLETED
+    assert rig.log == ["INVITE@0", "ACK@0"]
+    rig.at(40)
+    assert rig.stack.transactions == 0
+
+
+def test_unencodable_answer_changes_nothing(rig: StackRig) -> None:
+    """A line break that a procedure puts into a header is its own fault; the peer may still get a 500."""
+    transaction = rig.serve("INVITE")
+    with pytest.raises(ValueError, match="line break"):
+        rig.answer(transaction, 200, Subject="a\r\nb: c")
+    assert transaction.state is State.PROCEEDING
+    rig.answer(transaction, 500)
+    assert rig.log == ["500@0"]
+
+
+def test_hooks_see_what_the_stack_does_by_itself(rig: StackRig) -> None:
+    originated: list[str] = []
+    absorbed: list[str] = []
+
+    def note(message: Message, flow: Flow) -> None:
+        what = message.method if isinstance(message, Request) else str(message.status)  # type: ignore[attr-defined]
+        originated.append(what)
+
+    rig.stack.originated = note
+    rig.stack.absorbed = lambda request, flow: absorbed.append(request.method)
+    invite = rig.serve("INVITE")
+    rig.at(1)
+    rig.receive(peer_request("CANCEL"))
+    rig.answer(invite, 487)
+    rig.receive(peer_request("ACK", to_tag=invite.local_tag))
+    assert (originated, absorbed) == (["100", "200"], ["CANCEL", "ACK"])
+    transaction, _ = rig.request("INVITE")
+    rig.reply(transaction, 180)
+    transaction.cancel()
+    rig.reply(transaction, 487)
+    assert originated[2:] == ["CANCEL", "ACK"]
+    rig.receive(peer_request("MESSAGE", branch="z9hG4bKm", call_id="m", extra="Expires: 1\nExpires: 2\n"))
+    assert originated[4:] == ["400"]
+    assert absorbed[2:] == []
+
+
+class TestTransportErrors:
+    def test_only_what_shares_the_path_fails(self, rig: StackRig) -> None:
+        other = Flow("TCP", US, ("192.0.2.50", 5060))
+        _, broken = rig.request("MESSAGE", TCP)
+        _, fine = rig.request("MESSAGE", other)
+        _, datagram = rig.request("MESSAGE", UDP)
+        rig.stack.transport_error(TCP, ConnectionResetError())
+        assert (broken.events, fine.events, datagram.events) == (["transport_failed@0"], [], [])
+
+    def test_any_connection_to_the_peer_will_do(self, rig: StackRig) -> None:
+        """A flow without number was carried by a connection that the transport numbered."""
+        _, heard = rig.request("MESSAGE", Flow("TCP", US, PEER))
+        rig.stack.transport_error(Flow("TCP", US, PEER, 99), ConnectionRefusedError())
+        assert heard.events == ["transport_failed@0"]
+
+    def test_broken_connection_of_a_request_is_not_the_end_of_its_answer(self, rig: StackRig) -> None:
+        """§18.2.2: the 2xx goes out again on a new connection to the port of sent-by."""
+        flow = Flow("TCP", US, (PEER[0], 40000), 5)
+        transaction = rig.serve("INVITE", flow)
+        transaction.listener = heard = Listener(rig.loop)
+        rig.answer(transaction, 200)
+        rig.stack.transport_error(flow, ConnectionResetError())
+        rig.at(0.5)
+        assert heard.events == []
+        assert rig.log == ["200@0", "200@0.5"]
+        rig.stack.transport_error(rig.sent[-1].flow, ConnectionRefusedError())
+        assert heard.events == ["transport_failed@0.5"]
+
+    def test_unreadable_stream_gets_its_answer(self, rig: StackRig) -> None:
+        request = Request.build("MESSAGE", "sip:a", [])
+        for line in peer_request("MESSAGE", TCP).split("\n")[1:-2]:
+            name, _, value = line.partition(": ")
+            request.add(name, value)
+        rig.stack.transport_error(TCP, FramingError(513, "Message Too Large", request))
+        assert rig.log == ["513@0"]
+        assert rig.sent[0].flow.connection == TCP.connection
+        rig.stack.transport_error(TCP, FramingError(400, "Noise"))
+        assert rig.log == ["513@0"]
+        assert len(rig.user.bad) == 1
+
+
+def test_local_tag(rig: StackRig) -> None:
+    fresh = rig.serve("MESSAGE")
+    assert fresh.local_tag and fresh.local_tag == fresh.local_tag
+    inside = rig.serve("MESSAGE", branch="z9hG4bKin", to_tag="known")
+    assert inside.local_tag == "known"
+
+
+def test_response_without_branch_is_stray(rig: StackRig) -> None:
+    rig.receive(
+        "SIP/2.0 200 OK\nVia: SIP/2.0/UDP 192.0.2.1:5060\nFrom: <sip:a@b>;tag=1\nTo: <sip:c@d>\n"
+        "Call-ID: x\nCSeq: 1 MESSAGE\nContent-Length: 0\n\n"
+    )
+    assert len(rig.strays) == 1
+
+
+def test_same_seed_same_bytes() -> None:
+    def octets() -> list[bytes]:
+        loop = VirtualLoop()
+        rig = StackRig(loop)
+        transaction, _ = rig.request("INVITE")
+        rig.reply(transaction, 180)
+        transaction.cancel()
+        rig.answer(rig.serve("MESSAGE"), 200)
+        loop.advance(5)
+        loop.close()
+        return [each.data for each in rig.sent]
+
+    assert octets() == octets()
