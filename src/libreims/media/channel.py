@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from libreims.base.clock import Clock
@@ -195,12 +196,12 @@ class Channel:
 
     def _unusable(self, remote: Address) -> str:
         host, port = remote
-        try:
-            ipv6 = ipaddress.ip_address(host).version == 6
-        except ValueError:
+        version = _ip_version(host)
+        if not version:
             return "media needs an IPv4 or IPv6 address, names are not looked up"
-        if ipv6 != (":" in self.local[0]):
-            return f"this side of the call uses {'IPv4' if ipv6 else 'IPv6'} ({text(self.local)})"
+        ours = 6 if ":" in self.local[0] else 4
+        if version != ours:
+            return f"this side of the call uses IPv{ours} ({text(self.local)})"
         if not 0 < port < 65536:
             return "there is no such port"
         return ""
@@ -287,6 +288,15 @@ class Channel:
         steps = rtp.sequence_of(latest) - rtp.sequence_of(first)
         missing = (steps - (self.received - self._first_number)) % 65536
         return missing if missing < 32768 else 0  # more duplicates than losses
+
+
+@lru_cache(1024)
+def _ip_version(host: str) -> int:
+    """4, 6, or 0 for what is no address. Remembered: a phone's address comes again with every stream."""
+    try:
+        return ipaddress.ip_address(host).version
+    except ValueError:
+        return 0
 
 
 def _ignore(data: bytes) -> None:
