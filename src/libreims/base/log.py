@@ -65,6 +65,9 @@ class Log:
         self._local = local
         self._timer: Cancellable | None = None
         self._second = -1
+        self._tick = -1  # the millisecond or microsecond that `_stamp` shows
+        self._ticks = 1000
+        self._day_time = ""
         self._stamp = ""
         self._layers = {name: LayerLog(self, name) for name in LAYERS}
         self._file = LogFile(path, banner, utc, local, complain) if path else None
@@ -137,13 +140,10 @@ class Log:
         file = self._file
         if file is None:
             return
-        second = int(now)
-        if second != self._second:
-            self._begin_second(second)
-        if self._micro:
-            stamp = f"{self._stamp}{int((now - second) * 1e6):06d}"
-        else:
-            stamp = f"{self._stamp}{int((now - second) * 1e3):03d}"
+        tick = int(now * self._ticks)
+        if tick != self._tick:
+            self._begin_tick(tick)
+        stamp = self._stamp
         shown = _DIRECTIONS.get(direction) or direction.ljust(4)
         number = f"{id:04x}" if id.__class__ is int else "-" if id is None else id
         if layer.id_first:
@@ -163,20 +163,28 @@ class Log:
     def _apply(self) -> None:
         for name, layer in self._layers.items():
             layer.apply(self.options.layers[name])
-        self._micro = self.options.time_us
-        self._second = -1
+        self._ticks = 1_000_000 if self.options.time_us else 1000
+        self._second = self._tick = -1
         if self._file is not None:
             self._file.configure(self.options)
+
+    def _begin_tick(self, tick: int) -> None:
+        self._tick = tick
+        second, fraction = divmod(tick, self._ticks)
+        if second != self._second:
+            self._begin_second(second)
+        digits = 6 if self.options.time_us else 3
+        self._stamp = f"{self._day_time}{fraction:0{digits}d}"
 
     def _begin_second(self, second: int) -> None:
         self._second = second
         match self.options.time:
             case "sec":
-                self._stamp = f"{second}."
+                self._day_time = f"{second}."
             case "full":
-                self._stamp = time.strftime("%Y-%m-%d %H:%M:%S.", self._local(second))
+                self._day_time = time.strftime("%Y-%m-%d %H:%M:%S.", self._local(second))
             case _:
-                self._stamp = time.strftime("%H:%M:%S.", self._local(second))
+                self._day_time = time.strftime("%H:%M:%S.", self._local(second))
 
     def _arm(self) -> None:
         if self._clock is not None and self._timer is None:

@@ -227,6 +227,11 @@ def test_after_the_end_only_the_ring_is_written(tmp_path: Path) -> None:
     assert lab.log.ring.total == 1
 
 
+def test_the_head_is_at_hand_for_the_remote_api(tmp_path: Path) -> None:
+    assert "".join(f"{line}\n" for line in Lab(tmp_path, "").log.head) == HEAD
+    assert Log.null().head == []
+
+
 def test_the_null_log_takes_nothing() -> None:
     log = Log.null()
     sip = log.layer("sip")

@@ -36,6 +36,10 @@ def test_text_in_utf8_is_shown_as_it_is() -> None:
     assert "Zoë" in message_dump("MESSAGE sip:a SIP/2.0\r\n\r\nZoë".encode(), 32)
 
 
+def test_a_body_that_is_neither_text_nor_control_characters_is_binary() -> None:
+    assert "0000:  c3 28" in message_dump(b"MESSAGE sip:a SIP/2.0\r\n\r\n\xc3\x28", 32)
+
+
 def test_hexadecimal_rows_and_the_limit() -> None:
     assert hex_dump(bytes(range(0x30, 0x44)), 100) == (
         "        0000:  30 31 32 33 34 35 36 37 38 39 3a 3b 3c 3d 3e 3f  0123456789:;<=>?\n"

@@ -195,6 +195,59 @@ def test_a_full_disk_is_reported_once_and_the_gap_is_marked(
     assert str(lab.path) in lab.complaints[0]
 
 
+def test_a_disk_that_is_full_again_keeps_counting(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+    room = 0
+
+    def nearly_full(descriptor: int, data: bytes) -> int:
+        nonlocal room
+        if room == 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        room -= 1
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", nearly_full)
+    lab.write("lost")
+    lab.write("lost")
+    room = 1  # enough for the comment about the gap only
+    lab.write("lost")
+    room = 2
+    lab.write("there")
+    assert messages(lab.path) == ["there"]
+    gaps = [line for line in comments(lab.path) if "missing" in line]
+    assert [line.split()[1] for line in gaps] == ["2", "1"]
+    assert len(lab.complaints) == 1
+
+
+def test_standard_error_hears_of_it_by_default(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = Log(path=str(tmp_path / "missing" / "ims.log"), utc=lambda: START)
+    log.layer("ims").error("x")
+    assert capsys.readouterr().err.count("cannot open log file") == 1
+
+
+def test_a_copy_to_another_file_system_that_fails_leaves_the_file_there(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    far = tmp_path / "far"
+    rename = os.rename
+
+    def other_device(source: str, target: str) -> None:
+        if os.path.dirname(target) == str(far):
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        rename(source, target)
+
+    def full(source: str, target: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "rename", other_device)
+    monkeypatch.setattr(shutil, "move", full)
+    lab.write("old")
+    lab.log.configure(f"file.path={far},file.rotate=now")
+    lab.log.close()
+    assert messages(lab.moved()[0]) == ["old"]
+    assert "it stays there" in lab.complaints[0]
+
+
 def test_a_write_that_takes_only_a_part_is_continued(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     write = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:7]))
