@@ -24,6 +24,11 @@ def check(path: str, output: TextIO | None = None, errors: TextIO | None = None)
         return 1
     _warn(loaded.warnings, output)
     settings = loaded.settings
+    if not settings.sip_addr:
+        print(
+            f"Error: {path}: sip_addr is not set: the server would have no address to listen on", file=errors
+        )
+        return 1
     users, warnings = _count(len(settings.ue_db), "user"), _count(len(loaded.warnings), "warning")
     print(f"{path}: ok, {users}, {warnings}", file=output)
     return 0

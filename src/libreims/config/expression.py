@@ -11,9 +11,9 @@ from libreims.config import operators
 from libreims.config.operators import OperandError
 from libreims.config.preprocessor import Preprocessor, ReadText, SyntaxFault
 from libreims.config.source import Diagnosis
-from libreims.config.tree import Arr, Obj, Value, copy, size
+from libreims.config.tree import Arr, Obj, Value, copy, extent
 
-NESTING = 64
+NESTING = 40
 """Objects, arrays and parentheses inside one another."""
 COPIES = 1_000_000
 """Values that the uses of variables may add up to."""
@@ -195,9 +195,12 @@ class Expressions(Preprocessor):
     def _substitute(self, value: Value, mark: int) -> Value:
         if not isinstance(value, Obj | Arr):
             return value
-        self._copied += size(value)
+        count, depth = extent(value)
+        self._copied += count
         if self._copied > COPIES:
             raise SyntaxFault(mark, f"variables stand for more than {COPIES} values")
+        if self._depth + depth > NESTING:
+            raise SyntaxFault(mark, f"more than {NESTING} brackets inside one another")
         return copy(value)
 
     def _defined(self) -> bool:

@@ -328,11 +328,7 @@ class ListOf(Kind):
 
     def read(self, value: Value, reader: Reader, path: str) -> Any:
         """The elements as a tuple."""
-        try:
-            return tuple([element for element, _ in self.elements(value, reader, path)])
-        except Skip as skip:
-            reader.diagnosis.warn(None, str(skip))
-            return ()
+        return tuple([element for element, _ in self.elements(value, reader, path)])
 
 
 class Struct(Kind):

@@ -17,8 +17,8 @@ from libreims.config.tree import Obj
 
 __all__ = ["ConfigErrors", "Loaded", "load", "loads", "parse", "read_text"]
 
-SIZE_LIMIT = 1 << 30
-"""Characters of one file; more is a mistake, a device for example."""
+SIZE_LIMIT = 1 << 28
+"""Bytes of one file; more is a mistake, a device for example."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,18 @@ class Loaded:
 def read_text(path: str) -> str:
     """The text of a file, line ends unified; bytes that are no UTF-8 are taken as Latin-1."""
     with open(path, "rb") as file:
-        data = file.read(SIZE_LIMIT)
+        data = file.read(SIZE_LIMIT + 1)
+    if len(data) > SIZE_LIMIT:
+        raise ValueError(f"more than {SIZE_LIMIT} bytes")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = data.decode("latin-1")
+    return unify_line_ends(text)
+
+
+def unify_line_ends(text: str) -> str:
+    """CRLF and CR become LF."""
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
@@ -53,6 +60,7 @@ def load(path: str) -> Loaded:
 def loads(text: str, directory: str = "", name: str = "ims.cfg") -> Loaded:
     """The same for a text; file names in it are relative to `directory`. Raises ConfigErrors."""
     path = os.path.join(directory, name)
+    text = unify_line_ends(text)
     diagnosis = Diagnosis()
     tree = parse(path, diagnosis, lambda wanted: text if wanted == path else read_text(wanted))
     return _typed(tree, diagnosis, directory)
@@ -66,7 +74,7 @@ def parse(path: str, diagnosis: Diagnosis, read: ReadText = read_text) -> Obj:
 def _typed(tree: Obj, diagnosis: Diagnosis, directory: str) -> Loaded:
     if diagnosis.errors:
         # What follows an error of syntax is not what was meant: checking it would mislead.
-        raise ConfigErrors(diagnosis.errors, diagnosis.warnings)
+        diagnosis.check()
     reader = Reader(diagnosis, directory)
     settings = reader.section(Settings, tree, "")
     if "domain" not in tree:

@@ -230,7 +230,9 @@ class Settings(Checks):
         Text(r"[^\r\n]*", "a single line"),
         "User-Agent and Server of our messages.",
     )
-    force_user_agent: bool = prop(True, Boolean(), "Replace the User-Agent of the other phone by ours.")
+    force_user_agent: bool = prop(
+        True, Boolean(), "Replace the User-Agent of the other phone by ours.", state=LATER
+    )
     path: str = prop(
         f"sip:{DEFAULT_DOMAIN}",
         Text(r"[^\s<>]*", "a SIP URI"),

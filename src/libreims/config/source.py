@@ -95,6 +95,9 @@ class ConfigErrors(LibreImsError):
 class Diagnosis:
     """Collects errors and warnings while the files are read."""
 
+    SHOWN = 100
+    """Errors that are raised at most: a wrong template makes one for each of 10,000 users."""
+
     def __init__(self) -> None:
         self.sources = Sources()
         self.errors: list[ConfigError] = []
@@ -109,6 +112,9 @@ class Diagnosis:
         self.warnings.append(ConfigWarning(message, None if mark is None else self.sources.where(mark)))
 
     def check(self) -> None:
-        """Raise what has been collected, in the order of the files."""
+        """Raise what has been collected; of very many errors the first ones."""
+        more = len(self.errors) - self.SHOWN
+        if more > 0:
+            self.errors[self.SHOWN :] = [ConfigError(f"and {more} more errors")]
         if self.errors:
             raise ConfigErrors(self.errors, self.warnings)

@@ -45,6 +45,9 @@ class ConfigStore:
             if not declared.runtime:
                 diagnosis.error(None, f"{name}: cannot be changed while the program runs")
                 continue
+            if value is None and declared.default is None:
+                values[declared.field] = None
+                continue
             try:
                 values[declared.field] = declared.kind.read(from_json(value), reader, name)
             except (Invalid, Skip, TypeError) as error:

@@ -182,14 +182,14 @@ class Parser(Expressions):
         if not isinstance(name, str):
             raise SyntaxFault(mark, f"include expects a string, not {operators.kind(name)}")
         included = Obj()
-        depth = len(self._frames)
+        end = self.end
         self.push(self.beside(name), textual=False, mark=mark)
         saved, self.in_line = self.in_line, False
         try:
             self._top_level(included)
         finally:
             self.in_line = saved
-        assert len(self._frames) == depth
+        self.end = end
         for key, value in included.items():
             into.put(key, value, included.marks[key])
 

@@ -86,13 +86,19 @@ def copy(value: Value) -> Value:
     return value
 
 
-def size(value: Value) -> int:
-    """How many values a tree holds, itself included."""
-    if isinstance(value, Obj):
-        return 1 + sum(map(size, value.values()))
-    if isinstance(value, Arr):
-        return 1 + sum(map(size, value))
-    return 1
+def extent(value: Value) -> tuple[int, int]:
+    """How many values a tree holds, itself included, and how deep its objects and arrays go."""
+    if isinstance(value, Obj | Arr):
+        count = depth = 0
+        for member in value.values() if isinstance(value, Obj) else value:
+            if isinstance(member, Obj | Arr):
+                inner, below = extent(member)
+                count += inner
+                depth = max(depth, below)
+            else:
+                count += 1
+        return count + 1, depth + 1
+    return 1, 0
 
 
 def number_text(number: int | float | complex) -> str:

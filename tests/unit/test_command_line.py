@@ -1,0 +1,94 @@
+"""`cli`: which part of the program is meant, and its exit status."""
+# ruff: noqa: E501  messages are compared whole
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from libreims import __version__, cli
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_version_help_and_wrong_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, status in ((["--version"], 0), (["--help"], 0), ([], 2), (["--check", "--print", "x"], 2)):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(arguments)
+        assert ended.value.code == status
+    shown = capsys.readouterr()
+    assert f"LibreIMS version {__version__}\n" in shown.out
+    assert "libreims demo" in shown.out
+
+
+def test_check_and_print(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "ims.cfg"
+    path.write_text('domain: "d", sip_addr: "::1"')
+    assert cli.main(["--check", str(path)]) == 0
+    assert cli.main([str(path), "--print"]) == 0
+    assert '"domain": "d"' in capsys.readouterr().out
+    assert cli.main(["--check", str(tmp_path / "no.cfg")]) == 1
+    assert "cannot read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "module", "function", "passed"),
+    [
+        (["ue", "--help"], "libreims.ue.cli", "main", ["--help"]),
+        (["demo"], "libreims.demo", "main", []),
+        (["docs", "x"], "libreims.config.docs", "main", ["x"]),
+        (["ims.cfg"], "libreims.run", "run", "ims.cfg"),
+    ],
+)
+def test_each_command_reaches_its_part(
+    arguments: list[str], module: str, function: str, passed: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[object] = []
+
+    def part(given: object) -> int:
+        calls.append(given)
+        return 7
+
+    stand_in = types.ModuleType(module)
+    setattr(stand_in, function, part)
+    monkeypatch.setitem(sys.modules, module, stand_in)
+    assert cli.main(arguments) == 7
+    assert calls == [passed]
+
+
+def start(*arguments: str) -> subprocess.Popen[bytes]:
+    environment = dict(os.environ, PYTHONPATH=str(ROOT / "src"))
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        cwd=ROOT,
+    )
+
+
+def test_a_reader_that_has_seen_enough_gets_no_traceback(tmp_path: Path) -> None:
+    path = tmp_path / "ims.cfg"
+    path.write_text("".join(f'name{number}: "{"x" * 100}",\n' for number in range(20_000)))
+    program = start("-m", "libreims", "--print", str(path))
+    assert program.stdout is not None
+    assert program.stderr is not None
+    program.stdout.read(10)
+    program.stdout.close()
+    assert program.stderr.read() == b""
+    assert program.wait() == 1
+    program.stderr.close()
+
+
+def test_little_is_loaded_to_say_the_version() -> None:
+    code = (
+        "import sys, libreims.cli\n"
+        "print([m for m in ('asyncio', 'cryptography', 'libreims.config', 'libreims.server') if m in sys.modules])"
+    )
+    output, _ = start("-c", code).communicate()
+    assert output.strip() == b"[]"
