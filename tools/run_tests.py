@@ -14,8 +14,8 @@ from environment import ROOT, SetupError, ensure, say
 DEBIAN_PACKAGES = {"sipp": "sip-tester", "tshark": "tshark", "baresip": "baresip"}
 """Programs that interoperability tests need, and the Debian package of each."""
 APT_SECONDS = 240
-NO_TESTS = 5
-"""pytest's exit status when it found nothing to run."""
+TEST_SECONDS = 1200
+"""All tests together take a small part of this; more means that one hangs."""
 
 
 def install_peers() -> None:
@@ -98,13 +98,28 @@ def main() -> int:
     if not arguments:
         install_peers()
     failed = [] if arguments else run_checks(python)
-    # -v takes back the -q of pyproject.toml: the closing line then has its full form.
-    command = [str(python), "-m", "pytest", *(arguments or ["-v", "--no-header", "-p", "no:cacheprovider"])]
-    tests = subprocess.run(command, cwd=ROOT, check=False).returncode
+    tests = run_pytest(python, arguments)
     if failed:
         print(f"checks that failed before the tests: {', '.join(failed)}", flush=True)
     return tests or (1 if failed else 0)
 
 
+def run_pytest(python: Path, arguments: list[str]) -> int:
+    """Run pytest with `arguments`, or everything; returns its exit status."""
+    # -v takes back the -q of pyproject.toml: the closing line then has its full form.
+    command = [str(python), "-m", "pytest", *(arguments or ["-v", "--no-header", "-p", "no:cacheprovider"])]
+    try:
+        return subprocess.run(command, cwd=ROOT, timeout=TEST_SECONDS, check=False).returncode
+    except subprocess.TimeoutExpired:
+        print(
+            f"the tests took longer than {TEST_SECONDS} s and were ended; the last one shown hangs",
+            flush=True,
+        )
+        return 1
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
