@@ -7,7 +7,7 @@ import random
 import pytest
 
 from libreims.media.channel import Channel
-from libreims.media.delay import DelayLine
+from libreims.media.delay import LIMIT, DelayLine
 from libreims.media.ports import OutOfPorts
 from libreims.media.relay import MediaPort, bridge
 from support.media_rig import PHONE_A, V4, V6, MediaRig, packet
@@ -103,6 +103,29 @@ def test_media_delay(rig: MediaRig, call: tuple[MediaPort, MediaPort]) -> None:
     rig.a.talk(a, b"4")
     rig.run(0.01)
     assert rig.b.heard == [b"1", b"2", b"3", b"4"]
+
+
+def test_a_block_or_hold_catches_packets_that_wait_already(
+    rig: MediaRig, call: tuple[MediaPort, MediaPort]
+) -> None:
+    a, b = call
+    b.delay = 1.0
+    rig.a.talk(a, b"1")
+    rig.run(0.5)
+    b.rtp_enabled = False
+    rig.run(1)
+    assert (rig.b.heard, b.rtp.dropped, b.rtp_sent) == ([], 1, 0)
+
+
+def test_a_delay_holds_up_a_bounded_number_of_packets(
+    rig: MediaRig, call: tuple[MediaPort, MediaPort]
+) -> None:
+    a, b = call
+    b.delay = 1000.0
+    for number in range(LIMIT + 5):
+        rig.a.talk(a, number.to_bytes(4, "big"))
+    rig.run()
+    assert b.rtp.dropped == 5
 
 
 def test_closing_with_delayed_packets_leaves_no_timer(
