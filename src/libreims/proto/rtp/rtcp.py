@@ -109,7 +109,7 @@ class Goodbye(NamedTuple):
 
 
 class Other(NamedTuple):
-    """APP, feedback, XR and what is unknown: `code` the five bits, `body` what follows the first four octets."""
+    """APP, feedback, XR and unknown types: `code` is the five bits, `body` what follows four octets."""
 
     type: int
     code: int
