@@ -7,16 +7,21 @@ demo, the scenario tests and the load generator are built from it.
 config        who the phone is: identities, SIM, server, what it can do
 credentials   what it answers to 401 and 407, with the SIM or a password
 recorder      everything sent and received, with times
+changes       from state machines to coroutines
 audio         what it says: tones, files, invented frames
+reception     what it hears of one source
 stream        one RTP stream: sends, receives, counts
-media         the streams of one call, and their SDP (RFC 3264)
-agent         transactions with the server: ask and be answered
-registration  REGISTER and the reg event
+negotiation   its offers and answers (RFC 3264), pure
+media         the streams of one call
+agent         sockets and transactions, and requests that look like a phone's
+registration  REGISTER, and again in time
+subscription  the reg event
 call          one call, as a table of states
+modification  hold, resume, re-INVITE, UPDATE
 phone         all of this together
-ladder        a recording as text, in columns
-sentences     a recording as plain English
-script        steps from the command line
-cli           `libreims ue`
+script        steps from a command line
+ladder        messages as text, in columns
+report        a recording as ladder rows, sentences, JSON
 load          many phones at once
+cli           `libreims ue`
 """

@@ -7,6 +7,7 @@ resume, re-INVITE) are in `modification`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -148,7 +149,7 @@ class Call:
         self.call_id = self.agent.tokens.call_id()
         self.local_tag = self.agent.tokens.tag()
         self._kinds = tuple(kinds)
-        self._note(f"calls {target}")
+        self._note(f"calls {self.name}")
         self._send_invite(self.media.offer(self._kinds), [])
 
     def _send_invite(self, body: bytes, credentials: Iterable[Header]) -> None:
@@ -248,7 +249,7 @@ class Call:
     def _established(self) -> None:
         self.established_at = self.agent.clock.time()
         self.media.talk()
-        self._note(f"call with {self.peer} established, {_spoken(self.media.codecs)}")
+        self._note(f"call with {self.name} established, {_spoken(self.media.codecs)}")
         self._enter(CallState.ESTABLISHED)
 
     def _acknowledge(self, dialog: Dialog, response: Response) -> None:
@@ -292,7 +293,7 @@ class Call:
         self.peer = request.from_.uri_text
         self.call_id, self.local_tag = request.call_id, transaction.local_tag
         self.dialog = Dialog.from_request(request, transaction.local_tag)
-        self._note(f"{self.peer} calls")
+        self._note(f"{self.name} calls")
         try:
             self._answer_body = self._prepare_answer(request)
         except (MediaError, NoPorts) as error:
@@ -434,7 +435,7 @@ class Call:
         self.outcome = outcome
         if self.dialog is not None:
             self.dialog.terminate()
-        self._note(f"call with {self.peer} ended: {outcome.text}")
+        self._note(f"call with {self.name} ended: {outcome.text}")
         self._enter(CallState.ENDED)
         self.modification.ended(outcome.text)
 
@@ -482,6 +483,11 @@ class Call:
     # -- what scripts use --------------------------------------------------------------------------
 
     @property
+    def name(self) -> str:
+        """The other side, short enough to be read."""
+        return self.peer.partition(";")[0].partition("@")[0]
+
+    @property
     def is_established(self) -> bool:
         """Whether the two can talk."""
         return self.state is CallState.ESTABLISHED
@@ -515,6 +521,19 @@ class Call:
         if not await self.changes.until(lambda: self.is_over, timeout) or self.outcome is None:
             raise CallError(f"not ended after {timeout:g} s: {self.state.value}")
         return self.outcome
+
+    async def ask(self, method: str, headers: Iterable[Header] = (), body: bytes = b"") -> Response:
+        """Send INFO or the like in the dialog and wait for the final answer. Raises CallError."""
+        future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+
+        def done(response: Response | None, why: str) -> None:
+            if response is not None:
+                future.set_result(response)
+            else:
+                future.set_exception(CallError(why))
+
+        self.request(method, headers, body, done)
+        return await future
 
     async def hold(self, method: str = "INVITE") -> None:
         """Hold the other side with re-INVITE or UPDATE. Raises CallError."""

@@ -16,6 +16,11 @@ from libreims.proto.sip.digest import AKAV1_MD5, AKAV2_MD5, AKAV2_SHA256, MD5
 MMTEL = "urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel"
 """The voice service as it stands in a Contact (TS 24.229 §7.2A.8, RFC 3840 quoting)."""
 
+EXPIRES = 600_000
+"""Seconds of a registration (TS 24.229 §5.1.1.2.1)."""
+IMEI = "35609204-000001-0"
+CODECS = ("AMR-WB", "AMR", "PCMU")
+
 SCHEMES = (MD5, AKAV1_MD5, AKAV2_MD5, AKAV2_SHA256)
 """Authentication algorithms that a phone may offer first, by their names in SIP headers."""
 
@@ -73,13 +78,13 @@ class PhoneConfig:
     scheme: str | None = None
     """What the first REGISTER offers (one of `SCHEMES`); None: it carries no Authorization header, as a
     soft phone's."""
-    expires: int = 600_000
-    """Seconds that it asks to be registered for (TS 24.229 §5.1.1.2.1)."""
-    imei: str = "35609204-000001-0"
+    expires: int = EXPIRES
+    """Seconds that it asks to be registered for."""
+    imei: str = IMEI
     """Device identity for +sip.instance (RFC 7254); empty: no instance."""
     subscribe: bool = False
     """Subscribe to its own registration state once registered (TS 24.229 §5.1.1.3)."""
-    codecs: tuple[str, ...] = ("AMR-WB", "AMR", "PCMU")
+    codecs: tuple[str, ...] = CODECS
     """Voice codecs, the preferred one first."""
     video: bool = False
     """Accept video in calls that come in."""

@@ -1,0 +1,165 @@
+"""What a phone recorded, for people and for programs: ladder rows, one-line texts, JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+from libreims.proto.sip.digest import MD5, Challenge, Credentials
+from libreims.proto.sip.errors import SipParseError
+from libreims.proto.sip.message import Message, Request, Response
+from libreims.ue import negotiation
+from libreims.ue.call import Call
+from libreims.ue.ladder import Arrow, Remark, Row
+from libreims.ue.phone import Phone
+from libreims.ue.recorder import Entry, Note, SipRecord
+
+Json = dict[str, Any]
+
+
+def label(message: Request | Response) -> str:
+    """A message in a few words: method or status, what authentication it carries, what its SDP says."""
+    if isinstance(message, Request):
+        words = [message.method]
+        if message.method in ("INVITE", "SUBSCRIBE", "MESSAGE") and message.to.tag is None:
+            words.append(message.uri.partition(";")[0])
+        elif message.method == "REGISTER" and message.expires == 0:
+            words.append("expires=0")
+        words.append(_credentials(message))
+    else:
+        words = [f"{message.status} {message.reason}"]
+        if message.status >= 200:
+            words.append(f"({message.cseq.method})")
+        words.append(_challenge(message))
+    if message.body:
+        words.append(negotiation.summary(message.body) if "sdp" in message.content_type else "")
+    return " ".join(word for word in words if word)
+
+
+def _credentials(request: Request) -> str:
+    text = request.get("Authorization") or request.get("Proxy-Authorization")
+    if text is None:
+        return ""
+    try:
+        credentials = Credentials.parse(text)
+    except SipParseError:
+        return ""
+    if credentials.auts is not None:
+        return "AUTS"
+    return "with response" if credentials.response else ""
+
+
+def _challenge(response: Response) -> str:
+    text = response.get("WWW-Authenticate") or response.get("Proxy-Authenticate")
+    if text is None:
+        return ""
+    try:
+        return Challenge.parse(text).algorithm or MD5
+    except SipParseError:
+        return ""
+
+
+def json_entry(entry: Entry, offset: float) -> Json:
+    """An entry of a recording; `offset` makes UTC of the phone's clock."""
+    time = round(entry.time + offset, 6)
+    if isinstance(entry, Note):
+        return {"type": "note", "time": time, "text": entry.text}
+    message = entry.message()
+    found: Json = {
+        "type": "sip",
+        "time": time,
+        "sent": entry.sent,
+        "transport": entry.flow.transport,
+        "local": list(entry.flow.local),
+        "remote": list(entry.flow.remote),
+        "octets": len(entry.data),
+        "label": "not SIP" if message is None else label(message),
+    }
+    if message is not None:
+        found.update(_headers(message))
+    return found
+
+
+def _headers(message: Message) -> Json:
+    fields: Json = {"call_id": message.call_id, "cseq": str(message.cseq)}
+    if isinstance(message, Request):
+        fields["method"] = message.method
+    elif isinstance(message, Response):
+        fields["status"] = message.status
+    if message.body and "sdp" in message.content_type:
+        fields["sdp"] = negotiation.summary(message.body)
+    return fields
+
+
+def json_call(call: Call) -> Json:
+    """A call and its streams."""
+    outcome = call.outcome
+    return {
+        "peer": call.peer,
+        "incoming": call.incoming,
+        "state": call.state.value,
+        "established": call.established_at is not None,
+        "ended_by": outcome.by if outcome else None,
+        "end": outcome.text if outcome else None,
+        "status": outcome.status if outcome else 0,
+        "streams": {kind: asdict(counts) for kind, counts in call.counts.items()},
+    }
+
+
+def json_phone(phone: Phone) -> Json:
+    """A phone as it is now."""
+    registration = phone.registration
+    return {
+        "impi": phone.config.impi,
+        "impu": phone.config.impu,
+        "address": list(phone.address),
+        "registered": phone.is_registered,
+        "algorithm": registration.algorithm,
+        "expires": registration.expires,
+        "associated": list(registration.associated),
+        "resynchronised": registration.resynchronised,
+        "notified": phone.subscription.notified,
+        "calls": [json_call(call) for call in phone.calls],
+    }
+
+
+def rows(entries: Iterable[Entry], phone: str, server: str, *, notes: bool = True) -> Iterator[Row]:
+    """Ladder rows of a recording between these two columns; what is sent again says so."""
+    seen: set[tuple[bool, bytes]] = set()
+    for entry in entries:
+        if isinstance(entry, Note):
+            if notes:
+                yield Remark(entry.time, phone, entry.text)
+            continue
+        yield _row(entry, phone, server, again=(entry.sent, entry.data) in seen)
+        seen.add((entry.sent, entry.data))
+
+
+def _row(record: SipRecord, phone: str, server: str, *, again: bool) -> Row:
+    message = record.message()
+    text = "not SIP" if message is None else label(message)
+    source, target = (phone, server) if record.sent else (server, phone)
+    return Arrow(record.time, source, target, f"{text} again" if again else text)
+
+
+def heard(call: Call) -> str:
+    """What came over the streams of a call, in a sentence."""
+    parts = []
+    for kind, counts in call.counts.items():
+        text = f"{kind}: {counts.packets_sent} RTP packets said, {counts.packets} heard"
+        details = [
+            f"{number} {what}"
+            for number, what in (
+                (counts.lost, "lost"),
+                (counts.out_of_order, "out of order"),
+                (counts.doubled, "doubled"),
+                (counts.own, "of our own voice"),
+                (counts.strange, "strange"),
+            )
+            if number
+        ]
+        if counts.packets:
+            details.append(f"jitter {1000 * counts.jitter:.1f} ms")
+        parts.append(f"{text} ({', '.join(details)})" if details else text)
+    return "; ".join(parts) or "no media"
