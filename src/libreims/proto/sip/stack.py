@@ -19,6 +19,7 @@ from libreims.proto.sip.client_transaction import (
 from libreims.proto.sip.errors import SipParseError
 from libreims.proto.sip.flow import Flow
 from libreims.proto.sip.headers import Via
+from libreims.proto.sip.linger import LingerQueue
 from libreims.proto.sip.matching import CANCELLABLE, ack_key, has_cookie, merge_key, server_key
 from libreims.proto.sip.message import Message, Request, Response
 from libreims.proto.sip.parser import parse
@@ -111,6 +112,8 @@ class SipStack:
         self._merges: dict[MergeKey, ServerKey] = {}
         self._acks: dict[AckKey, ServerTransaction] = {}
         self._vias: dict[tuple[str, str, int], str] = {}
+        self._lingering_clients = LingerQueue(clock, self.client_ended)
+        self._lingering_servers = LingerQueue(clock, self._server_ended)
         self._stateless_tag = tokens.tag()
 
     # -- what the net side calls -----------------------------------------------------------------
@@ -182,6 +185,8 @@ class SipStack:
         self._servers.clear()
         self._merges.clear()
         self._acks.clear()
+        self._lingering_clients.clear()
+        self._lingering_servers.clear()
 
     # -- requests --------------------------------------------------------------------------------
 
@@ -324,7 +329,7 @@ class SipStack:
         """Absorb late responses for a while."""
         if linger > 0.0:
             self._clients[key] = None
-            self.clock.call_later(linger, self.client_ended, key)
+            self._lingering_clients.add(linger, key)
         else:
             self.client_ended(key)
 
@@ -338,12 +343,12 @@ class SipStack:
         """Answer retransmissions for a while."""
         if linger > 0.0:
             self._servers[key] = _Answered(self.transmit, data, flow)
-            self.clock.call_later(linger, self.server_ended, key, merge)
+            self._lingering_servers.add(linger, (key, merge))
         else:
-            self.server_ended(key, merge)
+            self._server_ended((key, merge))
 
-    def server_ended(self, key: ServerKey, merge: MergeKey | None) -> None:
-        """Forget a server transaction."""
+    def _server_ended(self, ended: tuple[ServerKey, MergeKey | None]) -> None:
+        key, merge = ended
         self._servers.pop(key, None)
         if merge is not None:
             self._merges.pop(merge, None)
