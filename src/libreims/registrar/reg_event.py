@@ -1,7 +1,8 @@
 """Subscriptions to the registration state: SUBSCRIBE with Event: reg.
 
-RFC 3680 on RFC 6665, TS 24.229 §5.4.2.1.  The router hands in every SUBSCRIBE, new or inside a dialog.  NOTIFYs leave when bindings change, told by
-the bus.  Only the user itself may subscribe, from where it registered.
+RFC 3680 on RFC 6665, TS 24.229 §5.4.2.1.  `registrar.serving` hands in every SUBSCRIBE, new or inside a
+dialog; NOTIFYs leave when bindings change, told by the bus.  Only the user itself may subscribe, from where
+it registered.
 """
 
 from __future__ import annotations
@@ -18,8 +19,7 @@ from libreims.cscf.answer import Answer
 from libreims.net.port import Flow
 from libreims.proto.sip.client_transaction import ClientTransaction
 from libreims.proto.sip.dialog import Dialog, DialogKey, dialog_key
-from libreims.proto.sip.message import Request, Response
-from libreims.proto.sip.server_transaction import ServerTransaction
+from libreims.proto.sip.message import Request
 from libreims.proto.sip.transaction import ClientListener
 from libreims.proto.sip.uri import Uri
 from libreims.registrar.reg_info import CONTENT_TYPE, Aor, Shown, document
@@ -41,9 +41,6 @@ MAX_SUBSCRIPTIONS = 4
 
 class Sender(Protocol):
     """What is needed of `cscf.user_agent.UserAgent`."""
-
-    def respond(self, transaction: ServerTransaction, answer: Answer) -> Response:
-        """Send an answer."""
 
     def request(self, request: Request, flow: Flow, listener: ClientListener) -> ClientTransaction:
         """Send a request in a transaction of its own."""
@@ -89,21 +86,6 @@ class RegEvent:
             subscription.stop()
 
     # --- SUBSCRIBE
-
-    def serve(self, transaction: ServerTransaction) -> None:
-        """Answer a SUBSCRIBE outside dialogs (for `cscf.router.Router.serve`). Raises Reject."""
-        answer = self.subscribe(transaction.request, transaction.flow, transaction.local_tag)
-        self._sender.respond(transaction, answer)
-
-    def in_dialog(self, transaction: ServerTransaction) -> bool:
-        """Take a SUBSCRIBE of a dialog of ours (`cscf.router.Dialogs`). Raises Reject."""
-        request = transaction.request
-        if dialog_key(request) not in self._by_key:
-            return False
-        if request.method != "SUBSCRIBE":
-            raise Reject(405, f"{request.method} in a reg subscription.", headers=(("Allow", "SUBSCRIBE"),))
-        self.serve(transaction)
-        return True
 
     def subscribe(self, request: Request, flow: Flow, local_tag: str) -> Answer:
         """Answer a SUBSCRIBE; `local_tag` is the tag that the answer will have. Raises Reject, SipParseError.

@@ -16,6 +16,7 @@ from libreims.proto.sip.uri import Uri
 
 _SEPARATORS = str.maketrans("", "", "-.() ")
 """RFC 3966 §3: visual separators carry no meaning."""
+_IMEI_SEPARATORS = str.maketrans("", "", "- /")
 _is_number = re.compile(r"\+?[0-9*#]+").fullmatch
 _is_scheme = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*").fullmatch
 
@@ -85,8 +86,8 @@ def imei_key(text: str) -> str:
         text = text[1:-1]
     if text[:14].lower() == "urn:gsma:imei:":
         text = text[14:].partition(";")[0]
-    digits = "".join(filter(str.isdigit, text))
-    return digits[:14] if len(digits) >= 14 else ""
+    digits = text.translate(_IMEI_SEPARATORS)
+    return digits[:14] if len(digits) >= 14 and digits.isascii() and digits.isdigit() else ""
 
 
 def _user_of(rest: str) -> str:
