@@ -193,7 +193,7 @@ class Via:
     def received(self) -> str | None:
         """The address of `received`, brackets of an IPv6 address taken off (RFC 5118 §4.5)."""
         value = self.params.get("received")
-        return value if value is None else value.strip("[]")
+        return None if value is None else value.strip("[]")
 
     @property
     def rport(self) -> int | None:

@@ -321,11 +321,8 @@ class Message:
 
 
 def _refuse_line_break(lines: list[str]) -> NoReturn:
-    lines[-1] = ""
-    for line in lines:
-        if "\r" in line or "\n" in line:
-            raise ValueError(f"line break in {line.partition(':')[0]!r}")
-    raise ValueError("line break in a header")
+    culprits = [line.partition(":")[0] for line in lines[:-1] if "\r" in line or "\n" in line]
+    raise ValueError(f"line break in {culprits[0]!r}")
 
 
 def _fields_from(headers: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

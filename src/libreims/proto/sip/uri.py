@@ -295,7 +295,7 @@ def _same_sip(a: Uri, b: Uri) -> bool:
 
 
 def _headers_key(headers: str) -> list[tuple[str, str]]:
-    pairs = (part.partition("=") for part in headers.split("&") if part)
+    pairs = [part.partition("=") for part in headers.split("&") if part]
     return sorted((_unescape(name).lower(), _unescape(value)) for name, _, value in pairs)
 
 

@@ -116,7 +116,7 @@ def test_aka_nonce() -> None:
     rand, autn = bytes(range(16)), bytes(range(16, 32))
     nonce = digest.aka_nonce(rand, autn, b"data")
     assert digest.open_aka_nonce(nonce) == (rand, autn, b"data")
-    for bad in ("", "AAAA", "not base64!"):
+    for bad in ("", "AAAA", "not base64!", "é"):
         with pytest.raises(SipParseError):
             digest.open_aka_nonce(bad)
 
@@ -224,3 +224,37 @@ def test_rspauth_is_the_response_without_method() -> None:
     ha2 = hashlib.md5(b":/dir/index.html").hexdigest()
     expected = hashlib.md5(f"{ha1}:{credentials.nonce}:00000001:0a4f113b:auth:{ha2}".encode()).hexdigest()
     assert credentials.expected("", ha1=ha1) == expected
+
+
+def test_everything_a_client_may_send_is_printed_and_read_again() -> None:
+    credentials = Credentials(
+        username="u",
+        realm="r",
+        nonce="n",
+        uri="sip:r",
+        response="00",
+        algorithm="AKAv2-SHA-256",
+        qop="auth-int",
+        nc="0000000a",
+        cnonce="c",
+        opaque="",
+        auts=bytes(14),
+        others={"integrity-protected": "yes"},
+    )
+    text = str(credentials)
+    assert text == (
+        'Digest username="u",realm="r",nonce="n",uri="sip:r",response="00",algorithm=AKAv2-SHA-256,'
+        'cnonce="c",opaque="",qop=auth-int,nc=0000000a,auts="AAAAAAAAAAAAAAAAAAA=",integrity-protected="yes"'
+    )
+    again = Credentials.parse(text)
+    assert str(again) == text
+    assert again.nonce_count == 10
+    assert str(Credentials(username="u", realm="r")) == (
+        'Digest username="u",realm="r",nonce="",uri="",response=""'
+    )
+
+
+def test_challenge_printed_with_opaque_and_empty_directives() -> None:
+    assert str(Challenge("r", "n", opaque="o")) == 'Digest realm="r",nonce="n",opaque="o"'
+    assert Challenge.parse("Digest realm=r,,nonce=n,").nonce == "n"
+    assert str(AuthenticationInfo()) == ""

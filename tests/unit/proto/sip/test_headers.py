@@ -170,3 +170,8 @@ def test_rack() -> None:
     for bad in ("", "0 1 INVITE", "1 INVITE", "1 2 3 INVITE", "1 4294967296 INVITE", "1 2 a/b"):
         with pytest.raises(SipParseError):
             RAck.parse(bad)
+
+
+def test_repr_is_the_text() -> None:
+    assert repr(NameAddr.parse("<sip:a@b>")) == "NameAddr('<sip:a@b>')"
+    assert repr(Via.parse("SIP/2.0/UDP h")) == "Via('SIP/2.0/UDP h')"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from libreims.proto.sip.digest import Credentials
 from libreims.proto.sip.errors import SipParseError
 from libreims.proto.sip.message import Request, Response
 from libreims.proto.sip.parser import parse
+from libreims.proto.sip.validation import check_request
 
 HEAD = (
     b"Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n"
@@ -204,3 +206,39 @@ def test_a_damaged_via_still_tells_the_way_back() -> None:
     assert caught.request is not None
     assert caught.request.via.host == "192.0.2.1"
     assert error(options().replace(b"SIP/2.0/UDP 192", b"???")).request is None
+
+
+PHONE = (
+    b"REGISTER sip:ims.mnc001.mcc001.3gppnetwork.org SIP/2.0\r\n"
+    b"v: SIP/2.0/UDP [2001:0db8:0000:0000:0000:0000:0000:0002]:5060;branch=z9hG4bKk1;keep;rport\r\n"
+    b"f: <sip:001010123456789@ims.mnc001.mcc001.3gppnetwork.org>;tag=1\r\n"
+    b"t: <sip:001010123456789@ims.mnc001.mcc001.3gppnetwork.org>\r\n"
+    b"i: 1@[2001:0db8:0000:0000:0000:0000:0000:0002]\r\n"
+    b"CSeq: 1 REGISTER\r\n"
+    b"m: <sip:[2001:0db8:0000:0000:0000:0000:0000:0002]:5060>;"
+    b'+sip.instance="<urn:gsma:imei:35622410-483840-0>"'
+    b';q=1.0;audio;video;+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel";+g.3gpp.smsip\r\n'
+    b'Authorization: Digest uri="sip:ims.mnc001.mcc001.3gppnetwork.org",username="001010123456789@ims",'
+    b'response="",realm="ims.mnc001.mcc001.3gppnetwork.org",nonce="",qop=auth,algorithm=AKAv1-MD5\r\n'
+    b"Security-Client: ipsec-3gpp; alg=hmac-md5-96; spi-c=1; spi-s=2; port-c=3; port-s=4,"
+    b"ipsec-3gpp; alg=hmac-sha-1-96; ealg=aes-cbc; spi-c=1; spi-s=2; port-c=3; port-s=4\r\n"
+    b"P-Access-Network-Info: 3GPP-E-UTRAN-FDD; utran-cell-id-3gpp=00101 0001 0019B01\r\n"
+    b"Require: sec-agree\r\nProxy-Require: sec-agree\r\nk: path,sec-agree\r\nl: 0\r\n\r\n"
+)
+
+
+def test_a_real_phone() -> None:
+    message = request(PHONE)
+    assert message.via.sent_by == "[2001:0db8:0000:0000:0000:0000:0000:0002]:5060"
+    assert {"keep", "rport"} <= message.via.params.keys()
+    contact = message.contacts[0]
+    assert (contact.uri.user, contact.params["+sip.instance"]) == ("", "<urn:gsma:imei:35622410-483840-0>")
+    assert (contact.params["q"], contact.params["audio"]) == ("1.0", None)
+    assert len(message.elements("Security-Client")) == 2
+    assert message.get("P-Access-Network-Info") == "3GPP-E-UTRAN-FDD; utran-cell-id-3gpp=00101 0001 0019B01"
+    credentials = Credentials.find(message.get_all("Authorization"))
+    assert credentials is not None
+    assert (credentials.nonce, credentials.response, credentials.qop) == ("", "", "auth")
+    assert check_request(message, methods=("REGISTER",), extensions=("sec-agree",)) is None
+    for name, values in request(message.encode()).fields.items():
+        assert values == message.fields[name]

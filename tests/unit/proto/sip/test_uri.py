@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from libreims.proto.sip.errors import SipParseError
-from libreims.proto.sip.uri import Uri, split_host_port
+from libreims.proto.sip.uri import Uri, normal_host, split_host_port
 
 
 def test_all_parts_of_a_sip_uri() -> None:
@@ -196,3 +196,16 @@ def test_split_host_port() -> None:
     assert split_host_port("Example.COM:5061") == ("example.com", 5061)
     assert split_host_port("[::1]") == ("::1", None)
     assert split_host_port("host_with_underscore") == ("host_with_underscore", None)
+
+
+def test_hosts_that_only_look_like_ipv6() -> None:
+    assert normal_host("2001:DB8::G") == "2001:db8::g"
+    assert normal_host("Example.COM") == "example.com"
+
+
+def test_other_uris_made_and_derived() -> None:
+    assert str(Uri("urn", "service:sos")) == "urn:service:sos"
+    assert repr(Uri.parse("tel:+331")) == "Uri('tel:+331')"
+    assert Uri.parse("mailto:a@b") == Uri.parse("MAILTO:a@b")
+    assert Uri.parse("mailto:a@b") != Uri.parse("mailto:A@b")
+    assert Uri.parse("sip:0600;isub=1;Phone-Context=+33@b").phone_context == "+33"
