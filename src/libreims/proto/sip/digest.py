@@ -98,8 +98,8 @@ def response(
 def akav2_password(algorithm: str, res: bytes, ik: bytes, ck: bytes) -> bytes:
     """The AKAv2 password: base64 of PRF(RES || IK || CK, "http-digest-akav2-password") (RFC 4169 §3).
 
-    RFC 4169 fixes HMAC-MD5 for AKAv2-MD5.  AKAv2-SHA-256 (TS 24.229, TS 33.203) takes the HMAC of its own
-    hash, as the RFC's registry wants of every further algorithm, with the same label.
+    RFC 4169 fixes HMAC-MD5 for AKAv2-MD5.  For AKAv2-SHA-256 (named by TS 24.229 and TS 33.203) no RFC spells
+    out the PRF: HMAC of the algorithm's own hash with the same label, which is what clients in the field do.
     """
     return base64.b64encode(hmac.new(res + ik + ck, _AKAV2_LABEL, hash_name(algorithm)).digest())
 
