@@ -8,8 +8,12 @@ import time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from libreims.config import surface
+from libreims.config.declare import declarations
 from libreims.config.load import loads
+from libreims.config.schema import ImpuSettings, Settings, SipAddr, UserSettings
 from libreims.config.source import ConfigErrors
+from libreims.config.store import ConfigStore
 from libreims.config.tree import plain
 from support.config_text import read
 
@@ -57,7 +61,7 @@ WORDS = st.sampled_from(
 TEXTS = st.lists(WORDS, max_size=80).map("".join) | st.text(max_size=200)
 
 
-@settings(max_examples=600, deadline=2000)
+@settings(max_examples=600, deadline=None)
 @given(TEXTS, TEXTS, TEXTS)
 def test_any_text_gives_a_tree_or_errors(text: str, first: str, second: str) -> None:
     tree, problems, _ = read(text, f1=first, f2=second)
@@ -65,7 +69,7 @@ def test_any_text_gives_a_tree_or_errors(text: str, first: str, second: str) -> 
     assert len(problems) <= 52
 
 
-@settings(max_examples=300, deadline=2000)
+@settings(max_examples=300, deadline=None)
 @given(TEXTS)
 def test_any_text_gives_settings_or_configuration_errors(text: str) -> None:
     try:
@@ -111,7 +115,7 @@ def test_texts_made_to_be_slow_are_not() -> None:
     assert not slow
 
 
-@settings(max_examples=200, deadline=2000)
+@settings(max_examples=200, deadline=None)
 @given(
     st.recursive(
         st.none()
@@ -130,3 +134,46 @@ def test_every_json_object_means_what_it_says(value: object) -> None:
     assert problems == []
     assert tree == {"x": value}
     assert plain(tree) == tree
+
+
+NAMES = sorted(
+    {name for section in (Settings, UserSettings, ImpuSettings, SipAddr) for name in declarations(section)}
+)
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 100_000)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from(
+        ["", "on", "sip:a", "http:x", "10.0.0.1:5060", "[::1]", "001010000000001", "00" * 16, "milenage"]
+    )
+)
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=6))
+def test_any_values_give_settings_or_errors_with_a_path(values: dict[str, object]) -> None:
+    try:
+        loaded = loads(json.dumps(values))
+    except ConfigErrors as problems:
+        for error in problems.errors:
+            assert error.message.split(":")[0].split(".")[0].split("[")[0] in declarations(Settings)
+    else:
+        assert all(user.imsi or user.nai or user.impi for user in loaded.settings.ue_db)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(st.sampled_from([*surface.CONFIG_SET, "domain"]), VALUES, max_size=4))
+def test_any_run_time_change_is_made_or_refused_as_a_whole(changes: dict[str, object]) -> None:
+    store = ConfigStore(Settings())
+    try:
+        store.update(changes)
+    except ConfigErrors:
+        assert store.current == Settings()
+    else:
+        assert set(changes) <= set(surface.CONFIG_SET) - {"logs"}

@@ -1,4 +1,5 @@
 """`config.declare` and `config.kinds` on a section of their own."""
+# ruff: noqa: RUF009  `prop` makes a dataclass field
 
 from __future__ import annotations
 
