@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 from libreims.call.calls import Calls
 from libreims.call.locate import Caller, Locator
+from libreims.proto.sip.flow import Flow
 from libreims.proto.sip.message import Request
 from libreims.proto.sip.server_transaction import ServerTransaction
-from libreims.registrar.authentication import Authenticator
+from libreims.users.subscriber import Subscriber
+
+
+class Authenticates(Protocol):
+    """What a call needs of `registrar.authentication`, which it may not know."""
+
+    def needed(self, request: Request, subscriber: Subscriber) -> bool:
+        """Whether the request is to be authenticated."""
+
+    async def authenticate(self, request: Request, subscriber: Subscriber, flow: Flow) -> object:
+        """Returns when the credentials are right; raises Reject with a challenge or a refusal."""
 
 
 class IncomingCalls:
     """Serves INVITE for the router."""
 
-    def __init__(self, calls: Calls, locator: Locator, authenticator: Authenticator) -> None:
+    def __init__(self, calls: Calls, locator: Locator, authenticator: Authenticates) -> None:
         self._calls = calls
         self._locator = locator
         self._authenticator = authenticator
