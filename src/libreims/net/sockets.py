@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import select
 import socket
+from typing import cast
 
 from libreims.net.port import Accept, Address, Receive, StreamHandler, TcpOptions
 
@@ -226,8 +227,8 @@ class TcpStream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the connection stands."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are none of asyncio's classes, so no assertion can say it.
+        self._transport = cast(asyncio.Transport, transport)
         self.local = _address(transport.get_extra_info("sockname") or self.local)
         self.remote = _address(transport.get_extra_info("peername") or self.remote)
         _set_options(transport.get_extra_info("socket"), self._options)

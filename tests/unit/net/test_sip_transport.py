@@ -440,6 +440,19 @@ class TestRealSockets:
         two.transport.close()
         network.close()
 
+    async def test_socket_on_all_addresses_tells_one(self) -> None:
+        """Nobody can answer to 0.0.0.0: Via and Contact name the address of the default route."""
+        network = SocketNetwork(asyncio.get_running_loop())
+        node = Node(network)
+        host, port = await node.transport.listen(("0.0.0.0", 0))
+        assert host not in ("0.0.0.0", "") and port > 0
+        sender = network.udp(("127.0.0.1", 0), lambda *_: None)
+        sender.send(message(), ("127.0.0.1", port))
+        await node.until(1)
+        assert node.got[0][1] == Flow("UDP", (host, port), sender.local)
+        node.transport.close()
+        network.close()
+
     async def test_refused(self) -> None:
         network = SocketNetwork(asyncio.get_running_loop())
         node = Node(network)

@@ -316,3 +316,27 @@ class TestTcp:
         rude.close()
         assert isinstance(await server.end(), ConnectionResetError)
         listener.close()
+
+
+def test_on_uvloop() -> None:
+    """The optional event loop takes the nested epoll set and the transports alike."""
+    uvloop = pytest.importorskip("uvloop")
+
+    async def scenario() -> None:
+        network = SocketNetwork(asyncio.get_running_loop())
+        box, server, client = Box(), End(), End()
+        a, b = network.udp(("127.0.0.1", 0), Box()), network.udp(("127.0.0.1", 0), box)
+        for i in range(100):
+            a.send(b"%d" % i, b.local)
+        assert await box.until(100) == [b"%d" % i for i in range(100)]
+        listener = await network.tcp_listen(("127.0.0.1", 0), accepting(server), OPTIONS)
+        stream = network.tcp_connect("127.0.0.1", listener.local, client, OPTIONS)
+        stream.send(b"hello")
+        assert await server.until(5) == b"hello"
+        stream.close()
+        assert await server.end() is None
+        listener.close()
+        network.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(scenario())
