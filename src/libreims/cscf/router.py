@@ -113,12 +113,11 @@ class Router:
             why = f"{request.method} from {transaction.flow.remote[0]}: {verdict.why}"
             raise Reject(verdict.status, why, reason=verdict.reason, headers=verdict.headers)
         if request.to.tag is not None:
-            if not any(owner.in_dialog(transaction) for owner in self._dialogs):
-                place = transaction.flow.remote[0]
-                raise Reject(
-                    481, f"{request.method} from {place} for a dialog that does not exist (any more)"
-                )
-            return
+            for owner in self._dialogs:
+                if owner.in_dialog(transaction):
+                    return
+            place = transaction.flow.remote[0]
+            raise Reject(481, f"{request.method} from {place} for a dialog that does not exist")
         served = self._handlers.get(request.method)
         if served is None:
             raise Reject(481, f"{request.method} from {transaction.flow.remote[0]} belongs to no dialog")

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from libreims.net.port import Address
 from libreims.proto.sdp.description import (
@@ -119,7 +119,7 @@ def with_direction(media: MediaDescription, direction: Direction) -> MediaDescri
     if not media.port:
         return media
     kept = [line for line in media.lines if line not in _DIRECTIONS]
-    return replace(media, lines=(*kept, f"a={direction}"))
+    return media.with_lines((*kept[1:], f"a={direction}"))
 
 
 _DIRECTIONS = ("a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive")
@@ -148,7 +148,7 @@ def agreement(
 
 
 def summary(body: bytes) -> str:
-    """An SDP in a few words for a ladder: `audio AMR-WB sendrecv, video off`; empty when it is none."""
+    """An SDP in a few words for a ladder: `audio sendrecv AMR-WB, video off`; empty when it is none."""
     try:
         sdp = SessionDescription.parse(body)
     except ValueError:
@@ -159,5 +159,5 @@ def summary(body: bytes) -> str:
             words.append(f"{media.kind} off")
             continue
         names = list(dict.fromkeys(each.name for each in media.codecs() if each.name != "telephone-event"))
-        words.append(f"{media.kind} {'/'.join(names)} {effective_direction(sdp, index)}")
+        words.append(f"{media.kind} {effective_direction(sdp, index)} {'/'.join(names)}")
     return ", ".join(words)

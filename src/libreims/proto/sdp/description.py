@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Final, Literal, NamedTuple
 
 Address = tuple[str, int]
@@ -24,6 +23,8 @@ DIRECTIONS: Final[dict[str, Direction]] = {
     "a=recvonly": "recvonly",
     "a=inactive": "inactive",
 }
+
+_DIRECTION_STARTS: Final = tuple(DIRECTIONS)
 
 MEDIA_LIMIT: Final = 32
 """Most m-lines of one description; each costs the relay two sockets, so that there has to be a bound."""
@@ -101,28 +102,44 @@ class Codec(NamedTuple):
     """Format parameters as they are; empty without."""
 
 
-@dataclass(frozen=True, slots=True)
 class MediaDescription:
-    """One m-line and the lines that belong to it (RFC 8866 §5.14)."""
+    """One m-line and the lines that belong to it (RFC 8866 §5.14); never changed once it is made."""
 
-    kind: str
-    """`audio`, `video`, `text`, ..., lower case."""
-    port: int
-    """0 when the stream is rejected or ended."""
-    count: int
-    """Number of port pairs, 1 unless `m=audio 49170/2 ...`."""
-    proto: str
-    formats: tuple[str, ...]
-    lines: tuple[str, ...]
-    """All lines without their ends; the first is the m-line."""
+    __slots__ = ("_connection", "_direction", "count", "formats", "kind", "lines", "port", "proto")
+
+    def __init__(
+        self, kind: str, port: int, count: int, proto: str, formats: tuple[str, ...], lines: tuple[str, ...]
+    ) -> None:
+        # A plain class: a frozen dataclass takes four times as long to make, and each call makes a dozen.
+        self.kind = kind
+        """`audio`, `video`, `text`, ..., lower case."""
+        self.port = port
+        """0 when the stream is rejected or ended."""
+        self.count = count
+        """Number of port pairs, 1 unless `m=audio 49170/2 ...`."""
+        self.proto = proto
+        self.formats = formats
+        self.lines = lines
+        """All lines without their ends; the first is the m-line."""
+        self._connection: Connection | None | Literal[False] = False  # False: not looked for yet
+        self._direction: Direction | None | Literal[False] = False
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, MediaDescription) and self.lines == other.lines
+
+    def __hash__(self) -> int:
+        return hash(self.lines)
+
+    def __repr__(self) -> str:
+        return f"<MediaDescription {self.lines[:1]}>"
 
     @property
     def connection(self) -> Connection | None:
         """The first `c=` line of this m-line, None when the session's holds."""
-        for line in self.lines:
-            if line.startswith("c="):
-                return parse_connection(line[2:], 0)
-        return None
+        found = self._connection
+        if found is False:
+            found = self._connection = _connection(self.lines)
+        return found
 
     @property
     def bandwidths(self) -> dict[str, int]:
@@ -132,7 +149,10 @@ class MediaDescription:
     @property
     def own_direction(self) -> Direction | None:
         """Direction that stands at this m-line, None when the session's holds."""
-        return _direction(self.lines)
+        found = self._direction
+        if found is False:
+            found = self._direction = _direction(self.lines)
+        return found
 
     @property
     def is_rtp(self) -> bool:
@@ -155,62 +175,87 @@ class MediaDescription:
 
     def with_lines(self, lines: Iterable[str]) -> MediaDescription:
         """The same m-line with other lines below it."""
-        return replace(self, lines=(self.lines[0], *lines))
+        return self._with(self.port, self.count, (self.lines[0], *lines))
 
     def with_port(self, port: int) -> MediaDescription:
         """The same lines with another port and a port count of 1."""
-        line = f"m={self.kind} {port} {self.proto} {' '.join(self.formats)}"
-        return replace(self, port=port, count=1, lines=(line, *self.lines[1:]))
+        return self._with(port, 1, (self.head(port), *self.lines[1:]))
+
+    def replaced(self, port: int, lines: Iterable[str]) -> MediaDescription:
+        """The m-line with another port, a port count of 1, and other lines below it."""
+        return self._with(port, 1, (self.head(port), *lines))
+
+    def head(self, port: int) -> str:
+        """The m-line itself with another port and a port count of 1."""
+        return f"m={self.kind} {port} {self.proto} {' '.join(self.formats)}"
+
+    def _with(self, port: int, count: int, lines: tuple[str, ...]) -> MediaDescription:
+        return MediaDescription(self.kind, port, count, self.proto, self.formats, lines)
 
 
-@dataclass(frozen=True, slots=True)
 class SessionDescription:
-    """A whole session description."""
+    """A whole session description; never changed once it is made."""
 
-    lines: tuple[str, ...]
-    """Session-level lines without their ends."""
-    media: tuple[MediaDescription, ...]
-    _raw: bytes | None = field(default=None, init=False, repr=False, compare=False)
-    """The octets that it was read from, until something is changed."""
+    __slots__ = ("_connection", "_direction", "_raw", "lines", "media")
+
+    def __init__(self, lines: tuple[str, ...], media: tuple[MediaDescription, ...]) -> None:
+        self.lines = lines
+        """Session-level lines without their ends."""
+        self.media = media
+        self._raw: bytes | None = None  # the octets that it was read from
+        self._connection: Connection | None | Literal[False] = False
+        self._direction: Direction | None | Literal[False] = False
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, SessionDescription) and self.lines == other.lines and self.media == other.media
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.lines, self.media))
+
+    def __repr__(self) -> str:
+        return f"<SessionDescription {self.lines} {self.media}>"
 
     @classmethod
     def parse(cls, data: bytes) -> SessionDescription:
         """Read a description. Raises SdpError, nothing else."""
-        session: list[str] = []
-        media: list[MediaDescription] = []
-        current: list[str] = []
-        block = session
         text = data.decode("utf-8", "surrogateescape")
-        for number, line in enumerate(text.split("\n"), 1):
-            if line.endswith("\r"):
-                line = line[:-1]
-            if not line.strip():
-                continue
-            if line[1:2] != "=" or not "a" <= line[0] <= "z":
+        if "\r" in text:
+            text = text.replace("\r\n", "\n").removesuffix("\r")
+        lines = text.split("\n")
+        if "\r" in text or "\0" in text:
+            number = next(n for n, line in enumerate(lines, 1) if "\r" in line or "\0" in line)
+            raise SdpError("carriage return or NUL inside a line", number)
+        session: list[str] = []
+        blocks = [session]
+        heads: list[MediaDescription] = []
+        add = session.append
+        for number, line in enumerate(lines, 1):
+            kind = line[:1]
+            if line[1:2] != "=" or not "a" <= kind <= "z":
+                if not line.strip():
+                    continue
                 raise SdpError(f"expected <letter>=<value>, found {line[:20]!r}", number)
-            if "\r" in line or "\0" in line:
-                raise SdpError("carriage return or NUL inside a line", number)
-            if not session and line.rstrip() != "v=0":
-                raise SdpError(f"expected v=0, found {line[:20]!r}", number)
-            kind = line[0]
             if kind == "m":
-                if current:
-                    media[-1] = replace(media[-1], lines=tuple(current))
-                if len(media) == MEDIA_LIMIT:
+                if len(heads) == MEDIA_LIMIT:
                     raise SdpError(f"more than {MEDIA_LIMIT} m-lines", number)
-                media.append(_parse_media(line, number))
-                block = current = []
+                heads.append(_parse_media(line, number))
+                blocks.append(block := [])
+                add = block.append
             elif kind == "c":
                 parse_connection(line[2:], number)
             elif kind == "o":
                 parse_origin(line[2:], number)
-            block.append(line)
-        if current:
-            media[-1] = replace(media[-1], lines=tuple(current))
+            if not session and line.rstrip() != "v=0":
+                raise SdpError(f"expected v=0, found {line[:20]!r}", number)
+            add(line)
         if not session:
             raise SdpError("empty")
-        description = cls(tuple(session), tuple(media))
-        object.__setattr__(description, "_raw", bytes(data))
+        for head, block in zip(heads, blocks[1:], strict=True):
+            head.lines = tuple(block)
+        description = cls(tuple(session), tuple(heads))
+        description._raw = bytes(data)
         return description
 
     def encode(self) -> bytes:
@@ -236,10 +281,10 @@ class SessionDescription:
     @property
     def connection(self) -> Connection | None:
         """The session's `c=` line, None when there is none."""
-        for line in self.lines:
-            if line.startswith("c="):
-                return parse_connection(line[2:], 0)
-        return None
+        found = self._connection
+        if found is False:
+            found = self._connection = _connection(self.lines)
+        return found
 
     @property
     def bandwidths(self) -> dict[str, int]:
@@ -249,7 +294,10 @@ class SessionDescription:
     @property
     def own_direction(self) -> Direction | None:
         """Direction for all m-lines that have none, None when the session has none either."""
-        return _direction(self.lines)
+        found = self._direction
+        if found is False:
+            found = self._direction = _direction(self.lines)
+        return found
 
     def attributes(self, name: str) -> list[str]:
         """Values of all session-level `a=name` lines, in order."""
@@ -370,10 +418,16 @@ def _canonical(host: str) -> str:
         return host
 
 
+def _connection(lines: Sequence[str]) -> Connection | None:
+    for line in lines:
+        if line[:2] == "c=":
+            return parse_connection(line[2:], 0)
+    return None
+
+
 def _direction(lines: Sequence[str]) -> Direction | None:
     for line in lines:
-        found = DIRECTIONS.get(line.rstrip())
-        if found is not None:
+        if line.startswith(_DIRECTION_STARTS) and (found := DIRECTIONS.get(line.rstrip())) is not None:
             return found
     return None
 

@@ -7,7 +7,7 @@ reversed and intersected, m-lines refused, an answer checked against its offer, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from libreims.proto.sdp.description import (
@@ -26,6 +26,7 @@ KINDS: Final = ("audio", "video", "text")
 
 PRECONDITIONS: Final = frozenset({"curr", "des", "conf"})
 """Attributes of QoS preconditions (RFC 3312 §4)."""
+_PRECONDITION_STARTS: Final = tuple(f"a={name}" for name in PRECONDITIONS)
 
 _BYPASS: Final = frozenset(
     {"ice-ufrag", "ice-pwd", "ice-lite", "ice-options", "ice-mismatch", "ice-pacing", "candidate"}
@@ -36,6 +37,8 @@ _BYPASS: Final = frozenset(
 address is the only one they would lie (RFC 8839, 5761, 9143, 6947, 4570)."""
 
 _BYPASS_GROUPS: Final = ("BUNDLE", "ANAT")
+_LOOKED_AT: Final = ("c=", "a=group", *(f"a={name}" for name in _BYPASS))
+"""How the lines begin that may have to go: most lines are let through by one look."""
 
 _MIRRORED: Final = frozenset(
     {"rtpmap", "fmtp", "ptime", "maxptime", "minptime", "rtcp-fb", "rtcp-rsize", "extmap"}
@@ -159,7 +162,11 @@ def _session_lines(lines: Sequence[str], origin: Origin, host: str) -> tuple[str
     """`v= o= s=`, the kept lines in their order, one `c=` line; what RFC 8866 §5 demands is added."""
     head = [lines[0], f"o={origin}", next((each for each in lines if each.startswith("s=")), "s=-")]
     before = [each for each in lines[1:] if each[0] in "iuep"]
-    after = [each for each in lines[1:] if each[0] not in "osciuep" and not _bypasses(each)]
+    after = [
+        each
+        for each in lines[1:]
+        if each[0] not in "osciuep" and not (each.startswith(_LOOKED_AT) and _bypasses(each))
+    ]
     if not any(each.startswith("t=") for each in after):
         after.insert(next((n for n, each in enumerate(after) if each[0] != "b"), len(after)), "t=0 0")
     return (*head, *before, connection_line(host), *after)
@@ -167,15 +174,18 @@ def _session_lines(lines: Sequence[str], origin: Origin, host: str) -> tuple[str
 
 def _relayed(media: MediaDescription, address: Address, session_host: str) -> MediaDescription:
     host, port = address
-    changed = media.with_port(port)
-    lines = [each for each in changed.lines[1:] if each[0] != "c" and not _bypasses(each)]
+    lines = [each for each in media.lines[1:] if not each.startswith(_LOOKED_AT) or _kept(each)]
     for number, line in enumerate(lines):
-        if attribute_name(line) == "rtcp":
+        if line.startswith("a=rtcp") and attribute_name(line) == "rtcp":
             lines[number] = f"a=rtcp:{port + 1}"
     if host != session_host:
         place = 1 if lines and lines[0].startswith("i=") else 0
         lines.insert(place, connection_line(host))
-    return changed.with_lines(lines)
+    return media.replaced(port, lines)
+
+
+def _kept(line: str) -> bool:
+    return line[0] != "c" and not _bypasses(line)
 
 
 def _bypasses(line: str) -> bool:
@@ -185,7 +195,7 @@ def _bypasses(line: str) -> bool:
 
 def rejected(media: MediaDescription) -> MediaDescription:
     """The m-line with port 0 and nothing below it (RFC 3264 §6, §8.2)."""
-    return media.with_port(0).with_lines(())
+    return media.replaced(0, ())
 
 
 def reject_media(description: SessionDescription, index: int) -> SessionDescription:
@@ -311,7 +321,11 @@ def echoable(media: MediaDescription) -> bool:
 
 def has_preconditions(description: SessionDescription) -> bool:
     """Whether an m-line carries QoS preconditions (RFC 3312)."""
-    return any(attribute_name(line) in PRECONDITIONS for each in description.media for line in each.lines)
+    return any(
+        line.startswith(_PRECONDITION_STARTS) and attribute_name(line) in PRECONDITIONS
+        for each in description.media
+        for line in each.lines
+    )
 
 
 def strip_preconditions(description: SessionDescription) -> SessionDescription:
@@ -319,7 +333,7 @@ def strip_preconditions(description: SessionDescription) -> SessionDescription:
     if not has_preconditions(description):
         return description
     media = [
-        replace(each, lines=tuple(line for line in each.lines if attribute_name(line) not in PRECONDITIONS))
+        each.with_lines(line for line in each.lines[1:] if attribute_name(line) not in PRECONDITIONS)
         for each in description.media
     ]
     return SessionDescription(description.lines, tuple(media))
