@@ -16,7 +16,7 @@ from typing import Any
 from libreims.config import surface
 from libreims.config.declare import LATER, WORKS, Prop, State, declarations
 from libreims.config.kinds import ListOf, Struct
-from libreims.config.schema import CallflowModifier, ImpuSettings, Settings, UserSettings
+from libreims.config.schema import ImpuSettings, Settings, UserSettings
 
 _NOTE = "<!-- Written by `libreims docs` from src/libreims/config; do not edit. -->\n"
 _SUBJECTS = {
@@ -72,7 +72,7 @@ def configuration() -> str:
     lines.append("A string is enough where nothing but the identity is to be said.\n")
     lines.extend(_table(ImpuSettings, surface.IMPU))
     lines.append("\n## A callflow modifier\n")
-    lines.extend(_table(CallflowModifier, surface.CALLFLOW_MODIFIER))
+    lines.extend(_table(ImpuSettings, surface.CALLFLOW_MODIFIER, "callflow_modifier."))
     return "\n".join(lines) + "\n"
 
 
@@ -81,11 +81,11 @@ def _own_names(section: type[Any]) -> list[str]:
     return [declared.name for declared in dict.fromkeys(declarations(section).values())]
 
 
-def _table(section: type[Any], names: Sequence[str]) -> Iterator[str]:
+def _table(section: type[Any], names: Sequence[str], inside: str = "") -> Iterator[str]:
     yield "| property | type | default | allowed | run time | what it does |"
     yield "|---|---|---|---|---|---|"
     for name in names:
-        declared, state = find(section, name)
+        declared, state = find(section, inside + name)
         if name != declared.name and name.rpartition(".")[2] != declared.name:
             yield f"| `{name}` | | | | | Older name of `{declared.name}`. |"
             continue
@@ -120,12 +120,12 @@ def compatibility() -> str:
     lines = [_NOTE, _COMPATIBILITY]
     for subject, names in surface.CONFIG.items():
         lines.extend(_states(f"Configuration: {_SUBJECTS[subject]}", names, _property_state(Settings)))
-    for title, section, names in (
-        ("Users (`ue_db`)", UserSettings, surface.UE_DB),
-        ("Public identities (`impu`)", ImpuSettings, surface.IMPU),
-        ("Callflow modifiers", CallflowModifier, surface.CALLFLOW_MODIFIER),
+    for title, section, inside, names in (
+        ("Users (`ue_db`)", UserSettings, "", surface.UE_DB),
+        ("Public identities (`impu`)", ImpuSettings, "", surface.IMPU),
+        ("Callflow modifiers", ImpuSettings, "callflow_modifier.", surface.CALLFLOW_MODIFIER),
     ):
-        lines.extend(_states(title, names, _property_state(section)))
+        lines.extend(_states(title, names, _property_state(section, inside)))
     for subject, states in surface.OTHERS.items():
         lines.extend(_states(surface.TITLES[subject], tuple(states), states.__getitem__))
     lines.extend(_states("Properties that `config_set` may change", surface.CONFIG_SET, config_set_state))
@@ -138,8 +138,8 @@ def config_set_state(name: str) -> State:
     return find(Settings, name)[1] if api is WORKS and name != "logs" else api
 
 
-def _property_state(section: type[Any]) -> Callable[[str], State]:
-    return lambda name: find(section, name)[1]
+def _property_state(section: type[Any], inside: str = "") -> Callable[[str], State]:
+    return lambda name: find(section, inside + name)[1]
 
 
 def _states(title: str, names: Sequence[str], state: Callable[[str], State]) -> Iterator[str]:
@@ -214,16 +214,14 @@ A preprocessor runs first. A directive stands on a line of its own:
 Merging goes into objects and arrays: of two objects every property is kept, of two arrays every position, and where both
 have a value the later one counts.
 
-Names of files in values are relative to the directory of the main configuration file. An unknown property is a warning.
-"""
+Names of files in values are relative to the directory of the main configuration file. An unknown property is a warning."""
 
 _COMPATIBILITY = """\
 # Compatibility
 
 Every name of the reference program's interface and what LibreIMS does with it.
 *works*: does what the reference's manual says. *not implemented yet*: read and checked, with a warning when it is set.
-*accepted, no effect*: read and checked, there is nothing to do.
-"""
+*accepted, no effect*: read and checked, there is nothing to do."""
 
 PAGES = {"configuration.md": configuration, "compatibility.md": compatibility}
 

@@ -73,7 +73,7 @@ class Expressions(Preprocessor):
 
     def _binary(self, minimum: int) -> Value:
         left = self._unary()
-        self.end = self.mark()
+        end = self.mark()
         while self.peek() in _OPERATOR_START:
             match = _OPERATOR.match(self.text, self.pos)
             if match is None:
@@ -88,13 +88,16 @@ class Expressions(Preprocessor):
             self.pos = match.end()
             if precedence <= 2:
                 left = self._logical(operator, left, precedence)
+                end = self.end
                 continue
             right = self._binary(precedence + 1)
+            end = self.end
             if not self._unevaluated:
                 try:
                     left = operators.apply(operator, left, right)
                 except OperandError as error:
                     raise SyntaxFault(mark, str(error)) from None
+        self.end = end  # not earlier: `peek` may have read the expression of a directive
         return left
 
     def _logical(self, operator: str, left: Value, precedence: int) -> Value:

@@ -10,7 +10,7 @@ from typing import Any
 
 from libreims.base.log_options import LogOptionsError
 from libreims.base.log_options import parse as parse_log_options
-from libreims.config.declare import Invalid, Kind, Reader, Skip
+from libreims.config.declare import Invalid, Kind, Reader, Skip, declarations
 from libreims.config.operators import kind as describe
 from libreims.config.tree import Arr, Obj, Value, number_text, plain
 
@@ -340,7 +340,8 @@ class Struct(Kind):
         self.section = section
         self.short = short
         """The property that a value which is no object sets."""
-        self.name = f"{what} or string" if short else what
+        short_kind = declarations(section)[short].kind.name if short else ""
+        self.name = f"{what} or {short_kind}" if short else what
 
     def read(self, value: Value, reader: Reader, path: str) -> Any:
         """An instance of the section."""

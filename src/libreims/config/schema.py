@@ -248,7 +248,10 @@ class Settings(Checks):
 
     # Registration
     binding_expires: int = prop(
-        3600, Integer(1, 864000), "Longest duration of a registration, in seconds.", runtime=True
+        3600,
+        Integer(1, 864000),
+        "Duration of a registration that asks for none, and the longest, in seconds.",
+        runtime=True,
     )
     subscribe_expires: int = prop(
         0,
