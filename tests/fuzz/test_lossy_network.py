@@ -69,6 +69,14 @@ class Node:
         self.requests: Counter[str] = Counter()
         self.ends: Counter[str] = Counter()
         self.bad: list[SipParseError] = []
+        self.watched: list[weakref.ref[_Lines]] | None = None
+
+    def watch(self, request: Request) -> None:
+        """See how long this request lives."""
+        assert self.watched is not None
+        lines = _Lines(["1"])
+        request.fields["X"] = lines
+        self.watched.append(weakref.ref(lines))
 
     def _datagram(self, data: bytes, source: Address) -> None:
         self.stack.receive(data, Flow("UDP", self.here, source))
@@ -116,6 +124,8 @@ class Node:
 
     def request_received(self, transaction: ServerTransaction) -> None:
         self.requests[transaction.request.call_id] += 1
+        if self.watched is not None:
+            self.watch(transaction.request)
         transaction.listener = self
         if transaction.request.method == "INVITE":
             if self.tokens.integer(0, 1):
@@ -201,17 +211,18 @@ def test_no_object_survives_its_transaction(virtual_loop: VirtualLoop) -> None:
     gc.collect()
     gc.disable()
     try:
-        watched: list[weakref.ref[object]] = []
+        client.watched, server.watched = [], []
         for number in range(30):
             client.start(number)
             transaction = client.calls[-1].transaction
             assert transaction is not None
-            watched.append(weakref.ref(transaction.request.fields.setdefault("X", _Lines(["1"]))))
+            client.watch(transaction.request)
         virtual_loop.advance(200)
         assert client.stack.transactions == server.stack.transactions == 0
         del transaction
         client.calls.clear()
-        assert [ref for ref in watched if ref() is not None] == []
+        assert len(client.watched) == len(server.watched) == 30
+        assert [ref for ref in client.watched + server.watched if ref() is not None] == []
     finally:
         gc.enable()
 

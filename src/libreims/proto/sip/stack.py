@@ -256,7 +256,6 @@ class SipStack:
             self.absorbed(cancel, flow)
         invite = self._servers.get(server_key(cancel, via, "INVITE"))
         transaction = NonInviteServerTransaction(self, key, None, cancel, flow, reply_flow)
-        self._servers[key] = transaction
         if isinstance(invite, InviteServerTransaction):
             response = Response.to_request(cancel, 200, tag=invite.local_tag)
         elif any(server_key(cancel, via, method) in self._servers for method in CANCELLABLE):

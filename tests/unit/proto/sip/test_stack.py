@@ -198,6 +198,56 @@ class TestTransportErrors:
         assert len(rig.user.bad) == 1
 
 
+def test_message_too_broken_to_be_answered(rig: StackRig) -> None:
+    """Its topmost Via cannot be completed with where it came from."""
+    rig.receive(peer_request("MESSAGE", via_params=', "'), Flow("UDP", US, ("203.0.113.7", 9)))
+    assert rig.log == []
+    assert len(rig.user.bad) == 1
+
+
+class TestNothingIsKept:
+    """Users hold on to transactions; those let go of their users and octets when they are done."""
+
+    @pytest.mark.parametrize(("method", "status"), [("INVITE", 486), ("MESSAGE", 200), ("MESSAGE", 404)])
+    def test_client(self, rig: StackRig, method: str, status: int) -> None:
+        transaction, _ = rig.request(method)
+        rig.reply(transaction, 100)
+        rig.reply(transaction, status)
+        assert transaction.listener is None
+        assert transaction._data == b""
+        assert transaction._resend is None
+
+    def test_client_with_a_2xx(self, rig: StackRig) -> None:
+        transaction, _ = rig.request("INVITE")
+        rig.reply(transaction, 200)
+        assert transaction._data == b""
+        rig.at(32)
+        assert transaction.listener is None
+
+    @pytest.mark.parametrize("acknowledged", [False, True])
+    @pytest.mark.parametrize(("method", "status"), [("INVITE", 486), ("INVITE", 200), ("MESSAGE", 200)])
+    def test_server(self, rig: StackRig, method: str, status: int, acknowledged: bool) -> None:
+        transaction = rig.serve(method)
+        transaction.listener = Listener(rig.loop)
+        rig.answer(transaction, 100)
+        rig.answer(transaction, status)
+        if acknowledged:
+            rig.receive(peer_request("ACK", to_tag=transaction.local_tag))
+            transaction.acknowledged()
+        else:
+            rig.at(32)
+        assert transaction.listener is None
+        assert transaction._last == b""
+
+    @pytest.mark.parametrize("method", ["INVITE", "MESSAGE"])
+    def test_timers(self, rig: StackRig, method: str) -> None:
+        rig.serve(method)
+        rig.request(method)
+        assert rig.loop.pending_timers() > 0
+        rig.stack.stop()
+        assert rig.loop.pending_timers() == 0
+
+
 def test_local_tag(rig: StackRig) -> None:
     fresh = rig.serve("MESSAGE")
     assert fresh.local_tag and fresh.local_tag == fresh.local_tag
