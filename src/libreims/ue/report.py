@@ -23,7 +23,7 @@ def label(message: Request | Response) -> str:
     if isinstance(message, Request):
         words = [message.method]
         if message.method in ("INVITE", "SUBSCRIBE", "MESSAGE") and message.to.tag is None:
-            words.append(message.uri.partition(";")[0])
+            words.append(message.uri.partition(";")[0].partition("@")[0])
         elif message.method == "REGISTER" and message.expires == 0:
             words.append("expires=0")
         words.append(_credentials(message))

@@ -1,0 +1,14 @@
+"""`libreims demo`: the server and two simulated phones, a call between them, an echo call, and a verdict.
+
+cast     who plays: ports, configuration, SIMs of the shipped user database
+server   the server as a child process
+actor    a simulated phone as a child process
+story    what happens, and what has to be true afterwards
+stage    the ladder and the verdict
+"""
+
+from __future__ import annotations
+
+from libreims.demo.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,96 @@
+"""What the demo plays, and what has to be true afterwards."""
+
+from __future__ import annotations
+
+from libreims.demo.actor import Actor, Line
+from libreims.demo.cast import Cast
+
+_STEP = 15.0
+"""Seconds that either phone may take to register."""
+_PLAY = 40.0
+"""Seconds that the whole play may take."""
+
+_TALK = 150
+"""RTP packets that A hears before it holds: three seconds."""
+_TALK_AGAIN = 75
+_ECHO = 100
+
+
+def steps_of_a(cast: Cast) -> list[str]:
+    """A calls."""
+    talk = ["call", cast.b.number, "expect-audio", str(_TALK)]
+    hold = ["hold", "expect-silence", "1", "resume", "expect-audio", str(_TALK_AGAIN), "hangup"]
+    echo = ["call", cast.echo, "expect-own-audio", str(_ECHO), "hangup"]
+    return ["register", *talk, *hold, *echo, "deregister"]
+
+
+def steps_of_b() -> list[str]:
+    """B is called.  It expects less than A, so that it is never what keeps A waiting."""
+    talk = ["listen", "30", "expect-audio", str(_TALK // 2)]
+    held = ["expect-held", "10", "expect-resumed", "10", "expect-audio", str(_TALK_AGAIN // 2)]
+    return ["register", *talk, *held, "expect-hangup", "30", "deregister"]
+
+
+async def play(cast: Cast, a: Actor, b: Actor) -> None:
+    """Play it. Raises DemoError at the first thing that goes wrong."""
+    await b.start(steps_of_b())
+    await b.reached("register", _STEP)
+    await a.start(steps_of_a(cast))
+    await a.finished(_PLAY)
+    await b.finished(_STEP)
+
+
+def judge(a: Actor, b: Actor) -> list[str]:
+    """What is not as it has to be, beyond the steps: empty when all is well."""
+    problems = []
+    for actor in (a, b):
+        if actor.summary is None:
+            problems.append(f"{actor.role.name} has not told how it ended")
+            continue
+        algorithm = actor.summary["phone"]["algorithm"]
+        if algorithm != "AKAv1-MD5":
+            problems.append(
+                f"{actor.role.name} registered with {algorithm or 'no authentication'}, not with its SIM"
+            )
+    if problems:
+        return problems
+    talk, echo, heard = call_of(a, 0), call_of(a, 1), call_of(b, 0)
+    return [*_judge_talk("phone A", talk), *_judge_talk("phone B", heard), *_judge_echo(echo)]
+
+
+def call_of(actor: Actor, number: int) -> Line:
+    """A call of a phone that told its end; empty when there was none."""
+    assert actor.summary is not None
+    calls = actor.summary["phone"]["calls"]
+    found: Line = calls[number] if number < len(calls) else {}
+    return found
+
+
+def audio(call: Line) -> Line:
+    """The voice stream of a call."""
+    found: Line = call.get("streams", {}).get("audio", {})
+    return found
+
+
+def _judge_talk(name: str, call: Line) -> list[str]:
+    counts = audio(call)
+    if not counts:
+        return [f"{name} has no voice stream"]
+    least = _TALK + _TALK_AGAIN
+    problems = [
+        f"{name} {what} {counts[key]} RTP packets, at least {least * 9 // 10} are right"
+        for key, what in (("packets_sent", "said"), ("packets", "heard"))
+        if counts[key] < least * 9 // 10
+    ]
+    if counts["own"]:
+        problems.append(f"{name} heard itself instead of the other phone")
+    if counts["lost"] > counts["packets"] // 100:
+        problems.append(f"{name} lost {counts['lost']} of {counts['packets']} RTP packets")
+    return problems
+
+
+def _judge_echo(call: Line) -> list[str]:
+    counts = audio(call)
+    if not counts or counts["own"] < _ECHO or counts["own"] != counts["packets"]:
+        return [f"the echo sent back {counts.get('own', 0)} packets of our own voice, {_ECHO} are right"]
+    return []
