@@ -79,10 +79,8 @@ class Expressions(Preprocessor):
             if match is None:
                 raise self.fault(f"operator expected, not '{self.text[self.pos]}'")
             operator = match[0]
-            precedence = operators.PRECEDENCE.get(operator, 0)
+            precedence = operators.PRECEDENCE[operator]
             if precedence < minimum:
-                if precedence == 0:
-                    raise self.fault(f"operator expected, not '{operator}'")
                 break
             mark = self.mark()
             self.pos = match.end()

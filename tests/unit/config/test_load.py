@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import time
 from pathlib import Path
 
@@ -102,4 +103,5 @@ def test_ten_thousand_users_load_in_time(tmp_path: Path) -> None:
     assert len(loaded.settings.ue_db) == 10_000
     assert loaded.warnings == ()
     assert loaded.settings.ue_db[9_999].impu[1].impu == "tel:+33600009999"
-    assert spent < 3.0
+    if sys.gettrace() is None:  # measuring coverage takes far longer
+        assert spent < 3.0

@@ -142,3 +142,37 @@ def test_variables_cannot_be_used_to_fill_the_memory() -> None:
 
 def test_a_property_name_may_come_from_a_variable_that_is_a_string() -> None:
     assert read('#define N "x"\n#define M 5\nN: 1, M: 2')[0] == {"x": 1, "M": 2}
+
+
+def test_an_object_that_is_not_closed_ends_with_what_surrounds_it() -> None:
+    tree, found, _ = read("a: [ { b: 1 ], c: 2")
+    assert found == ["main.cfg:1:13: ',' or '}' expected, not ']'"]
+    assert tree == {"a": [{"b": 1}], "c": 2}
+
+
+def test_an_included_file_counts_for_the_nesting() -> None:
+    deep = "a: {" * NESTING + 'include "f1.cfg",' + "}" * NESTING + ", b: 1"
+    tree, found, _ = read(deep, f1="{ x: 1 }")
+    assert found == [f"f1.cfg:1:1: more than {NESTING} brackets inside one another"]
+    assert tree["b"] == 1
+
+
+def test_an_included_file_may_leave_a_bracket_open_only_by_mistake() -> None:
+    tree, found, _ = read('include "f1.cfg",\nb: 1', f1='#include "f2.cfg"\n', f2="x: {\n#if 1\ny: 1")
+    assert found == ["f2.cfg:2:1: #if without #endif", "f2.cfg:1:4: '}' expected: the object is never closed"]
+    assert tree == {"x": {"y": 1}, "b": 1}
+
+
+def test_a_comma_after_the_last_brace_of_a_file() -> None:
+    assert read("{ a: 1 },\n")[:2] == ({"a": 1}, [])
+
+
+def test_backquote_strings_do_not_grow_without_end() -> None:
+    (found,) = errors(
+        '#define A "0123456789"\n' + "#define A A+A+A+A+A+A+A+A\n" * 5 + "a: `${A}${A}${A}${A}`"
+    )
+    assert found == "7:4: the string is longer than 1048576 characters"
+
+
+def test_nothing_is_computed_where_it_does_not_count() -> None:
+    assert read('a: true || -"x" || `${[]}` || !UNKNOWN')[:2] == ({"a": True}, [])
