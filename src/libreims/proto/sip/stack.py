@@ -111,6 +111,8 @@ class SipStack:
         self._servers: dict[ServerKey, ServerTransaction | _Answered] = {}
         self._merges: dict[MergeKey, ServerKey] = {}
         self._acks: dict[AckKey, ServerTransaction] = {}
+        # Those on TCP by the host of the peer, in order: connections break as often as peers please.
+        self._on_tcp: dict[str, dict[ClientTransaction | ServerTransaction, None]] = {}
         self._vias: dict[tuple[str, str, int], str] = {}
         self._lingering_clients = LingerQueue(clock, self.client_ended)
         self._lingering_servers = LingerQueue(clock, self._server_ended)
@@ -137,17 +139,19 @@ class SipStack:
         """
         if isinstance(error, SipParseError):
             self._malformed(b"", flow, error)
-        for client in list(self._clients.values()):
-            if client is not None and _same_path(client.flow, flow):
-                client.transport_error(error)
-        for server in list(self._servers.values()):
+        for transaction in self._on_host(flow):
+            if isinstance(transaction, ClientTransaction):
+                if _same_path(transaction.flow, flow):
+                    transaction.transport_error(error)
             # A broken connection is no failure here: the response can be sent on a new one (§18.2.2).
-            if (
-                isinstance(server, ServerTransaction)
-                and server.answered
-                and _same_peer(server.reply_flow, flow)
-            ):
-                server.transport_error()
+            elif transaction.answered and _same_peer(transaction.reply_flow, flow):
+                transaction.transport_error()
+
+    def _on_host(self, flow: Flow) -> list[ClientTransaction | ServerTransaction]:
+        if flow.transport == "TCP":
+            return list(self._on_tcp.get(flow.remote[0], ()))
+        servers = [each for each in self._servers.values() if isinstance(each, ServerTransaction)]
+        return [*filter(None, self._clients.values()), *servers]
 
     # -- what the user calls ---------------------------------------------------------------------
 
@@ -165,7 +169,8 @@ class SipStack:
     @property
     def transactions(self) -> int:
         """Entries in the tables, traces of completed transactions included: 0 after everything has ended."""
-        return len(self._clients) + len(self._servers) + len(self._merges) + len(self._acks)
+        entries = len(self._clients) + len(self._servers) + len(self._merges) + len(self._acks)
+        return entries + sum(map(len, self._on_tcp.values()))
 
     @property
     def active(self) -> int:
@@ -185,6 +190,7 @@ class SipStack:
         self._servers.clear()
         self._merges.clear()
         self._acks.clear()
+        self._on_tcp.clear()
         self._lingering_clients.clear()
         self._lingering_servers.clear()
 
@@ -214,6 +220,8 @@ class SipStack:
         machine = InviteServerTransaction if method == "INVITE" else NonInviteServerTransaction
         transaction = machine(self, key, merge, request, flow, reply_flow)
         self._servers[key] = transaction
+        if flow.transport == "TCP":
+            self._on_tcp.setdefault(flow.remote[0], {})[transaction] = None
         try:
             self.user.request_received(transaction)
         finally:
@@ -321,6 +329,8 @@ class SipStack:
         machine = InviteClientTransaction if method == "INVITE" else NonInviteClientTransaction
         transaction = machine(self, key, request, flow, listener)
         self._clients[key] = transaction
+        if flow.transport == "TCP":
+            self._on_tcp.setdefault(flow.remote[0], {})[transaction] = None
         transaction.start()
         return transaction
 
@@ -334,12 +344,17 @@ class SipStack:
 
     def client_ended(self, key: ClientKey) -> None:
         """Forget a client transaction."""
-        self._clients.pop(key, None)
+        transaction = self._clients.pop(key, None)
+        if transaction is not None and transaction.flow.transport == "TCP":
+            self._leave_tcp(transaction)
 
     def server_completed(
         self, key: ServerKey, merge: MergeKey | None, data: bytes, flow: Flow, linger: float
     ) -> None:
         """Answer retransmissions for a while."""
+        transaction = self._servers.get(key)
+        if isinstance(transaction, ServerTransaction) and transaction.flow.transport == "TCP":
+            self._leave_tcp(transaction)
         if linger > 0.0:
             self._servers[key] = _Answered(self.transmit, data, flow)
             self._lingering_servers.add(linger, (key, merge))
@@ -351,6 +366,14 @@ class SipStack:
         self._servers.pop(key, None)
         if merge is not None:
             self._merges.pop(merge, None)
+
+    def _leave_tcp(self, transaction: ClientTransaction | ServerTransaction) -> None:
+        host = transaction.flow.remote[0]
+        transactions = self._on_tcp.get(host)
+        if transactions is not None:
+            transactions.pop(transaction, None)
+            if not transactions:
+                del self._on_tcp[host]
 
     def forget_merge(self, merge: MergeKey) -> None:
         """Let the same request in again: clients repeat their CSeq with credentials."""

@@ -8,7 +8,7 @@ from libreims.proto.sip.flow import Flow
 from libreims.proto.sip.framing import FramingError
 from libreims.proto.sip.message import Message, Request
 from libreims.proto.sip.stack import SipTimers, State
-from support.stack_rig import PEER, TCP, UDP, US, Listener, StackRig, peer_request
+from support.stack_rig import PEER, TCP, UDP, US, Listener, StackRig, own_request, peer_request
 from support.virtual import VirtualLoop
 
 
@@ -276,3 +276,35 @@ def test_same_seed_same_bytes() -> None:
         return [each.data for each in rig.sent]
 
     assert octets() == octets()
+
+
+def test_transactions_on_tcp_leave_nothing(rig: StackRig) -> None:
+    """The table by which broken connections find their transactions empties with the others."""
+    for method, status in (("INVITE", 200), ("INVITE", 486), ("MESSAGE", 200)):
+        transaction, _ = rig.request(method, TCP)
+        rig.reply(transaction, status)
+    for index, (method, status) in enumerate((("INVITE", 200), ("INVITE", 486), ("MESSAGE", 200))):
+        branch = f"z9hG4bK{index}"
+        served = rig.serve(method, TCP, branch=branch, call_id=branch)
+        rig.answer(served, status)
+    assert rig.stack.transactions > 0
+    rig.at(40)
+    assert rig.stack.transactions == 0
+
+
+def test_failures_are_told_in_the_order_of_the_requests(rig: StackRig) -> None:
+    """The same seed has to give the same trace."""
+    heard: list[int] = []
+
+    class Numbered(Listener):
+        number = 0
+
+        def transport_failed(self, *_: object) -> None:
+            heard.append(self.number)
+
+    for number in range(50):
+        listener = Numbered(rig.loop)
+        listener.number = number
+        rig.stack.request(own_request("MESSAGE"), TCP, listener)
+    rig.stack.transport_error(TCP, ConnectionResetError())
+    assert heard == list(range(50))
