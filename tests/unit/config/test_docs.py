@@ -119,7 +119,7 @@ def used_names() -> set[str]:
     root = Path(libreims.__file__).parent
     found: set[str] = set()
     for path in root.rglob("*.py"):
-        if path.relative_to(root).parts[0] not in ("config", "ue", "shipped"):
+        if path.relative_to(root).parts[0] not in ("config", "demo", "ue", "shipped"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Attribute):
                     found.add(node.attr)
