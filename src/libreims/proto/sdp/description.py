@@ -121,8 +121,8 @@ class MediaDescription:
         self.formats = formats
         self.lines = lines
         """All lines without their ends; the first is the m-line."""
-        self._connection: Connection | None | Literal[False] = False  # False: not looked for yet
-        self._direction: Direction | None | Literal[False] = False
+        self._connection: Connection | Literal[False] | None = False  # False: not looked for yet
+        self._direction: Direction | Literal[False] | None = False
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, MediaDescription) and self.lines == other.lines
@@ -203,8 +203,8 @@ class SessionDescription:
         """Session-level lines without their ends."""
         self.media = media
         self._raw: bytes | None = None  # the octets that it was read from
-        self._connection: Connection | None | Literal[False] = False
-        self._direction: Direction | None | Literal[False] = False
+        self._connection: Connection | Literal[False] | None = False
+        self._direction: Direction | Literal[False] | None = False
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -241,7 +241,8 @@ class SessionDescription:
                 if len(heads) == MEDIA_LIMIT:
                     raise SdpError(f"more than {MEDIA_LIMIT} m-lines", number)
                 heads.append(_parse_media(line, number))
-                blocks.append(block := [])
+                block: list[str] = []
+                blocks.append(block)
                 add = block.append
             elif kind == "c":
                 parse_connection(line[2:], number)

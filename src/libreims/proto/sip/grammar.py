@@ -10,6 +10,12 @@ from typing import Final
 
 from libreims.proto.sip.errors import SipParseError
 
+KEPT: Final = 4096
+"""Values of each kind (URI, address, Via, CSeq) that are kept read: the messages of a dialog repeat each
+other's From, To and Via, and all messages of a phone its Contact."""
+KEPT_LENGTH: Final = 256
+"""Longest text that is kept, so that nobody fills the memory with it."""
+
 LWS: Final = " \t"
 """Linear white space once folding has been undone; `str.strip()` alone would eat far more."""
 

@@ -6,10 +6,13 @@ came.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from libreims.proto.sip.errors import SipParseError
 from libreims.proto.sip.grammar import (
+    KEPT,
+    KEPT_LENGTH,
     LWS,
     Params,
     closing_quote,
@@ -49,9 +52,13 @@ class NameAddr:
         self.params: Params = {} if params is None else params
         self._text = text
 
-    @classmethod
-    def parse(cls, text: str) -> NameAddr:
+    @staticmethod
+    def parse(text: str) -> NameAddr:
         """Read one address; the URI itself is read when asked for.  Raises SipParseError (400)."""
+        return _name_addr(text) if len(text) <= KEPT_LENGTH else _name_addr.__wrapped__(text)
+
+    @classmethod
+    def _read(cls, text: str) -> NameAddr:
         text = text.strip(LWS)
         display = ""
         if text[:1] == "<":
@@ -160,9 +167,13 @@ class Via:
         self.params: Params = {} if params is None else params
         self._text = text
 
-    @classmethod
-    def parse(cls, text: str) -> Via:
+    @staticmethod
+    def parse(text: str) -> Via:
         """Read one value (no list); raises SipParseError (400)."""
+        return _via(text) if len(text) <= KEPT_LENGTH else _via.__wrapped__(text)
+
+    @classmethod
+    def _read(cls, text: str) -> Via:
         text = text.strip(LWS)
         head, semicolon, tail = text.partition(";")
         version = "2.0"
@@ -257,9 +268,13 @@ class CSeq(NamedTuple):
     number: int
     method: str
 
-    @classmethod
-    def parse(cls, text: str) -> CSeq:
+    @staticmethod
+    def parse(text: str) -> CSeq:
         """Read `1*DIGIT LWS Method`; raises SipParseError (400)."""
+        return _cseq(text) if len(text) <= KEPT_LENGTH else _cseq.__wrapped__(text)
+
+    @classmethod
+    def _read(cls, text: str) -> CSeq:
         digits, space, method = text.partition(" ")
         if not space or not method.isalpha():
             # Another kind of white space, or a method of other characters than the usual ones.
@@ -275,6 +290,11 @@ class CSeq(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.number} {self.method}"
+
+
+_name_addr = lru_cache(KEPT)(NameAddr._read)
+_via = lru_cache(KEPT)(Via._read)
+_cseq = lru_cache(KEPT)(CSeq._read)
 
 
 class RAck(NamedTuple):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote
 
 from libreims.proto.sip.errors import SipParseError
-from libreims.proto.sip.grammar import Params
+from libreims.proto.sip.grammar import KEPT, KEPT_LENGTH, Params
 
 _USUAL_SCHEMES: Final = frozenset({"sip", "tel", "sips", "urn"})
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*")
@@ -107,9 +108,13 @@ class Uri:
         self.headers = headers
         self._text = text
 
-    @classmethod
-    def parse(cls, text: str) -> Uri:
+    @staticmethod
+    def parse(text: str) -> Uri:
         """Read an absolute URI; raises SipParseError (400)."""
+        return _uri(text) if len(text) <= KEPT_LENGTH else _uri.__wrapped__(text)
+
+    @classmethod
+    def _read(cls, text: str) -> Uri:
         scheme, _, rest = text.partition(":")
         if not rest or (scheme not in _USUAL_SCHEMES and _SCHEME.fullmatch(scheme) is None):
             raise SipParseError(400, "Malformed URI")
@@ -233,6 +238,9 @@ class Uri:
         if self.scheme == "tel":
             return self.user.lower() == other.user.lower() and _tel_params(self) == _tel_params(other)
         return _opaque_key(self) == _opaque_key(other)
+
+
+_uri = lru_cache(KEPT)(Uri._read)
 
 
 def _parse_sip(scheme: str, rest: str, text: str) -> Uri:
