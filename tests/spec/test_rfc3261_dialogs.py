@@ -70,6 +70,26 @@ class TestCreation:
             Dialog.from_request(request, "bob")
         assert refused.value.status == 400
 
+    @pytest.mark.parametrize(
+        "wrong", [("Contact", "<sip:a@[::>"), ("Contact", '"x <sip:a@b>'), ("Record-Route", "<sip:[:1;lr>")]
+    )
+    def test_callee_refuses_what_it_could_not_use_later(self, wrong: tuple[str, str]) -> None:
+        """A BYE that cannot be built would keep the call for ever."""
+        request = invite()
+        request.set(*wrong)
+        with pytest.raises(Reject) as refused:
+            Dialog.from_request(request, "bob")
+        assert refused.value.status == 400
+
+    def test_caller_makes_do_with_a_broken_answer(self) -> None:
+        """Nobody can be refused any more: the call has to be ended somehow."""
+        broken = answer(200, "bob", ("Contact", "<sip:a@[::>"), ("Record-Route", "<sip:[:1;lr>"))
+        dialog = Dialog.from_response(invite(), broken)
+        bye = dialog.new_request("BYE")
+        assert (bye.uri, bye.get_all("Route")) == ("sip:bob@example.com", [])
+        dialog.refresh_target(broken)
+        assert dialog.remote_target == "sip:bob@example.com"
+
     def test_callee_of_an_old_client(self) -> None:
         """ "If the request had no From tag, the tag is considered to have a value of null"."""
         request = invite()

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from libreims.base.errors import Reject
+from libreims.proto.sip.errors import SipParseError
 from libreims.proto.sip.headers import NameAddr
 from libreims.proto.sip.message import Message, Request, Response
 
@@ -86,9 +87,15 @@ class Dialog:
     def from_request(cls, request: Request, local_tag: str) -> Dialog:
         """The dialog that our answer to `request` opens (§12.1.1), early until `confirm`.
 
-        Raises Reject (400) when the request has no usable Contact, without which nothing could be sent.
+        Raises Reject (400) when the request has no usable Contact, without which nothing could be sent, or a
+        Record-Route that cannot be read.
         """
-        target = _contact(request)
+        try:
+            target = _contact(request)
+            routes = _record_routes(request)
+        except SipParseError as error:
+            why = f"{request.method} {request.call_id} has an unreadable Contact or Record-Route: {error}"
+            raise Reject(400, why, reason=error.reason) from error
         if target is None:
             raise Reject(
                 400,
@@ -102,7 +109,7 @@ class Dialog:
             local_uri=str(request.to.without_params()),
             remote_uri=str(request.from_.without_params()),
             remote_target=target,
-            route_set=request.elements("Record-Route"),
+            route_set=routes,
             local_cseq=0,
             remote_cseq=request.cseq.number,
             initiator=False,
@@ -112,7 +119,8 @@ class Dialog:
     def from_response(cls, request: Request, response: Response) -> Dialog:
         """The dialog that the answer to our `request` opens (§12.1.2): early by a 1xx, confirmed by a 2xx.
 
-        Without a Contact (phones leave it out of 180) the Request-URI stands in until one comes.
+        Without a Contact (phones leave it out of 180) the Request-URI stands in until one comes.  Routes of a
+        response that cannot be read count as none: the call has to be ended somehow.
         """
         return cls(
             call_id=request.call_id,
@@ -120,8 +128,8 @@ class Dialog:
             remote_tag=response.to.tag or "",
             local_uri=str(request.from_.without_params()),
             remote_uri=str(response.to.without_params()),
-            remote_target=_contact(response) or request.uri,
-            route_set=response.elements("Record-Route")[::-1],
+            remote_target=_readable_contact(response) or request.uri,
+            route_set=_reversed_routes(response),
             local_cseq=request.cseq.number,
             remote_cseq=None,
             initiator=True,
@@ -147,7 +155,7 @@ class Dialog:
         if self.state == "early":
             self.state = "confirmed"
             if response is not None and self.initiator:
-                self.route_set = response.elements("Record-Route")[::-1]
+                self.route_set = _reversed_routes(response)
         if response is not None and self.initiator:
             self.refresh_target(response)
 
@@ -157,7 +165,7 @@ class Dialog:
 
     def refresh_target(self, message: Message) -> None:
         """Take the peer's new Contact: from an INVITE, UPDATE or SUBSCRIBE, or a 2xx to one (§12.2)."""
-        self.remote_target = _contact(message) or self.remote_target
+        self.remote_target = _readable_contact(message) or self.remote_target
 
     def accepts(self, request: Request) -> None:
         """Check and note the CSeq of a request in this dialog (§12.2.2).
@@ -258,8 +266,34 @@ class DialogSet:
 
 
 def _contact(message: Message) -> str | None:
+    """URI of the first Contact; raises SipParseError where it is none."""
     contacts = message.contacts
-    return contacts[0].uri_text if contacts else None
+    if not contacts:
+        return None
+    contacts[0].uri  # noqa: B018  (read now, so that no later request meets a malformed one)
+    return contacts[0].uri_text
+
+
+def _readable_contact(message: Message) -> str | None:
+    try:
+        return _contact(message)
+    except SipParseError:
+        return None
+
+
+def _record_routes(message: Message) -> list[str]:
+    """The Record-Route values; raises SipParseError where one is no address."""
+    routes = message.elements("Record-Route")
+    for route in routes:
+        NameAddr.parse(route).uri  # noqa: B018
+    return routes
+
+
+def _reversed_routes(response: Response) -> list[str]:
+    try:
+        return _record_routes(response)[::-1]
+    except SipParseError:
+        return []
 
 
 def _route_uri(route: str) -> str:
