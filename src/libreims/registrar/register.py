@@ -100,6 +100,8 @@ class Registrar:
         self, request: Request, identity: Identity, flow: Flow, contacts: list[Contact], scheme: str
     ) -> Answer:
         """RFC 3261 §10.3 step 7: all contacts or none."""
+        for contact in contacts:
+            _check_phone(identity, contact)
         left = list(self._bindings.of(identity.subscriber.impi))
         draft = Draft(request, identity, flow, self._utc(), self._config.current)
         # First by URI, then by instance: a phone may register several URIs at once (UDP and TCP).
@@ -180,3 +182,14 @@ def _take(bindings: list[Binding], fits: Callable[[Binding], bool]) -> list[Bind
     if taken:
         bindings[:] = [binding for binding in bindings if binding not in taken]
     return taken
+
+
+def _check_phone(identity: Identity, contact: Contact) -> None:
+    """With `multi_sim` an IMPU may belong to one phone (manual, `imei`)."""
+    subscriber, aor, entry = identity
+    if entry is not None and entry.imei and subscriber.entry((aor,), contact.imei or "unknown") is None:
+        raise Reject(
+            403,
+            f"{subscriber.impi} may register as {aor} from the phone with the IMEI {entry.imei} only, "
+            f"not from {contact.imei or 'one without IMEI in its Contact'}.",
+        )

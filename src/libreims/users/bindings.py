@@ -8,7 +8,7 @@ procedure; the API, SMS and the reg-event notifier listen to that.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -187,27 +187,34 @@ class Bindings:
         self._last_number = number
         return number
 
-    def apply(self, impi: str, changes: Sequence[Change]) -> None:
-        """Carry out the changes of one procedure of one user and publish them together."""
-        if not changes:
-            return
+    def apply(self, impi: str, changes: Iterable[Change]) -> None:
+        """Carry out the changes of one procedure of one user and publish them together.
+
+        A binding that has been refreshed meanwhile is found by its number; one that has gone meanwhile
+        cannot go again, and that change is left out.
+        """
         bindings = list(self._by_impi.get(impi, ()))
         now = self._utc()
+        done = []
         for change in changes:
-            binding = change.binding
-            gone = binding if change.cause.ends else change.previous
-            if gone is not None:
-                number = gone.number
-                bindings = [each for each in bindings if each.number != number]
+            old = change.binding if change.cause.ends else change.previous
+            gone = None if old is None else self._by_number.get(old.number)
+            if gone is not None and gone.impi == impi:
+                bindings = [each for each in bindings if each is not gone]
                 self._forget(gone)
+            elif change.cause.ends:
+                continue
             if not change.cause.ends:
-                bindings.append(binding)
-                self._keep(binding, now)
+                bindings.append(change.binding)
+                self._keep(change.binding, now)
+            done.append(change)
+        if not done:
+            return
         if bindings:
             self._by_impi[impi] = tuple(bindings)
         else:
             self._by_impi.pop(impi, None)
-        self._bus.publish(BindingsChanged(impi, tuple(changes)))
+        self._bus.publish(BindingsChanged(impi, tuple(done)))
 
     def remove(self, bindings: Iterable[Binding], cause: Cause) -> None:
         """Remove bindings, of any users."""

@@ -17,7 +17,7 @@ from libreims.users.subscriber import ImpuEntry, Subscriber
 
 PLACEHOLDER_IMSI = "000000000000000"
 """What soft phones without a SIM have in `imsi`; not an identity."""
-HINT_LIMIT = 1000
+HINT_LIMIT = 500
 """How many users are looked at for a hint, so that wrong registrations stay cheap."""
 
 

@@ -32,14 +32,17 @@ class ImpuEntry:
     """The `match` expression."""
 
     @classmethod
-    def of(cls, settings: ImpuSettings) -> ImpuEntry:
-        """Make the entry. Raises LibreImsError where `match` is not a regular expression."""
+    def of(cls, settings: ImpuSettings, *, multi_sim: bool = False) -> ImpuEntry:
+        """Make the entry; `imei` counts with `multi_sim` only (manual).
+
+        Raises LibreImsError where `match` is not a regular expression.
+        """
         try:
             pattern = compile_ere(settings.match) if settings.match else None
         except ValueError as error:
             raise LibreImsError(f"The match of the IMPU {settings.impu} cannot be used: {error}.") from error
         key = normalise(settings.impu) if settings.impu else f"match:{settings.match}"
-        return cls(key, settings, imei_key(settings.imei or ""), pattern)
+        return cls(key, settings, imei_key(settings.imei) if multi_sim and settings.imei else "", pattern)
 
     def applies_to(self, imei: str) -> bool:
         """Whether a phone with this IMEI (14 digits, empty when unknown) has the IMPU."""
@@ -85,7 +88,11 @@ class Subscriber:
         if not impi:
             raise LibreImsError("A ue_db entry has no impi, no nai and no imsi: give it one of them.")
         return cls(
-            impi, imsi, _unique(ImpuEntry.of(each) for each in settings.impu), settings, settings.multi_sim
+            impi,
+            imsi,
+            _unique(ImpuEntry.of(each, multi_sim=settings.multi_sim) for each in settings.impu),
+            settings,
+            settings.multi_sim,
         )
 
     def entry(self, keys: Iterable[str], imei: str = "") -> ImpuEntry | None:

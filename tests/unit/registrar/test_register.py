@@ -158,6 +158,18 @@ def test_phones_that_share_a_sim_do_not_see_each_other() -> None:
     assert rig.contacts("fleet@ims.test") == ["sip:f@10.0.0.50"]
 
 
+def test_a_number_of_one_phone_is_not_registered_by_another() -> None:
+    rig = Rig()
+    lines = "Contact: <sip:f@10.0.0.50>"
+    tel: dict[str, object] = {"to": "<tel:1001>"}
+    rig.register("fleet", f"{lines};{IMEI1}", **tel)  # type: ignore[arg-type]
+    for other in (f"{lines};{IMEI2}", lines):
+        with pytest.raises(Reject, match="with the IMEI 35000000000001 only") as caught:
+            rig.register("fleet", other, **tel)  # type: ignore[arg-type]
+        assert caught.value.status == 403
+    assert len(rig.contacts("fleet@ims.test")) == 1
+
+
 def test_emergency_registration_stands_beside_the_normal_one() -> None:
     rig = Rig()
     rig.gate.scheme = "AKAv1"

@@ -111,6 +111,19 @@ def test_remove_of_several_users() -> None:
     assert len(store.bindings) == 0
 
 
+def test_removing_what_was_refreshed_or_has_gone_meanwhile() -> None:
+    store = Store()
+    seen = store.add()
+    moved = Flow("TCP", ("10.0.0.1", 5060), ("10.0.0.99", 1234), 7)
+    newer = dataclasses.replace(seen, flow=moved, cseq=2)
+    store.bindings.apply("a@d", [Change(Cause.REFRESHED, newer, seen)])
+    store.bindings.remove([seen], Cause.DEACTIVATED)
+    assert len(store.bindings) == 0 and list(store.bindings.by_remote(moved.remote)) == []
+    store.events.clear()
+    store.bindings.remove([seen, newer], Cause.DEACTIVATED)
+    assert store.events == []
+
+
 def test_thousands_behind_one_address() -> None:
     store = Store()
     kept = [store.add(f"u{n}@d", f"sip:u{n}@10.0.0.50") for n in range(3000)]

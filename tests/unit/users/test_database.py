@@ -194,6 +194,7 @@ def test_implicit_registration_set() -> None:
             "urn:service:sos",
             ImpuSettings(impu="hidden", associated=False),
             ImpuSettings(impu="tel:2", imei="350000000000015"),
+            multi_sim=True,
         )
     )
     assert [entry.key for entry in subscriber.registered_with("")] == ["sip:a", "tel:+1"]
@@ -202,6 +203,11 @@ def test_implicit_registration_set() -> None:
         "tel:+1",
         "tel:2",
     ]
+
+
+def test_an_imei_counts_with_multi_sim_only() -> None:
+    subscriber = Subscriber.of(user("a@d", ImpuSettings(impu="tel:2", imei="350000000000015")))
+    assert [entry.key for entry in subscriber.registered_with("")] == ["tel:2"]
 
 
 def test_public_form() -> None:
