@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import tomllib
 from pathlib import Path
 
@@ -23,3 +24,13 @@ def test_both_commands_are_the_program() -> None:
     for target in scripts.values():
         module, _, function = target.partition(":")
         assert callable(getattr(importlib.import_module(module), function))
+
+
+def test_no_possessive_repetition_of_a_group() -> None:
+    """Python 3.11.2, which Debian 12 has, matches too much there; later versions do not."""
+    possessive_group = re.compile(r"\)(?:[*+?]|\{\d*,?\d*\})\+|\(\?>")
+    assert possessive_group.search(r"(?:a|b)*+")
+    assert not possessive_group.search(r"[ab]*+(?:a|b)*")
+    for path in (ROOT / "src").rglob("*.py"):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            assert not possessive_group.search(line), f"{path}:{number}"

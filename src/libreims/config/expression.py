@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"(?:0[xX][0-9A-Fa-f]++|(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-
 _OPERATOR = re.compile(r"\|\||&&|[=!<>]=|[-+*/<>]")
 _OPERATOR_START = frozenset("|&=!<>-+*/")
 _STRING_PART = {quote: re.compile(rf"[^{quote}\\\n]++") for quote in "\"'"}
-_BACKQUOTE_PART = re.compile(r"(?:[^`\\$]++|\$(?!\{))++")
+_BACKQUOTE_PART = re.compile(r"(?:[^`\\$]++|\$(?!\{))+")
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "0": "\0", "\n": ""}
 _HEXADECIMAL = re.compile(r"x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})(?:\\u([0-9A-Fa-f]{4}))?")
 _CLOSING = {"{": "}", "[": "]", "(": ")"}

@@ -24,14 +24,14 @@ ERROR_LIMIT = 50
 ReadText = Callable[[str], str]
 """Gives the text of a file; raises OSError or UnicodeDecodeError."""
 
-_BLANK = re.compile(r"(?:[ \t\n\f\v\ufeff\xa0]++|//[^\n]*+|/\*(?s:.*?)\*/)*+")
-_BLANK_IN_LINE = re.compile(r"(?:[ \t\f\v\xa0]++|\\\n|/\*[^\n]*?\*/)*+")
+_BLANK = re.compile(r"(?:[ \t\n\f\v\ufeff\xa0]++|//[^\n]*+|/\*(?s:.*?)\*/)*")
+_BLANK_IN_LINE = re.compile(r"(?:[ \t\f\v\xa0]++|\\\n|/\*[^\n]*?\*/)*")
 _DIRECTIVE = re.compile(r"#[ \t]*([A-Za-z_]*)")
 _NAME = re.compile(r"[A-Za-z_]\w*", re.A)
-_REST_OF_LINE = re.compile(r"(?:\\\n|[^\n])*+")
+_REST_OF_LINE = re.compile(r"(?:\\\n|[^\n])*")
 # What has to be recognised in text that an #if leaves out: a directive, and where one may hide.
 _LEFT_OUT = re.compile(
-    r'"(?:[^"\\\n]|\\.)*+"?|//[^\n]*+|/\*.*?(?:\*/|\Z)|^[ \t]*#[ \t]*(?P<directive>[A-Za-z_]*)', re.M | re.S
+    r'"(?:[^"\\\n]++|\\.)*"?|//[^\n]*+|/\*.*?(?:\*/|\Z)|^[ \t]*#[ \t]*(?P<directive>[A-Za-z_]*)', re.M | re.S
 )
 
 
