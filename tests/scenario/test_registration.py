@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from libreims.proto.sip.dialog import Dialog
 from libreims.proto.sip.digest import Challenge, Credentials, response
 from libreims.proto.sip.message import Request, Response
 from libreims.proto.sip.parser import parse
@@ -85,6 +86,30 @@ def test_answers_leave_before_notifications() -> None:
         assert received(lab, alice) == ["200"] + ["200", "NOTIFY"] * 3
 
     play(scenario, trace=True)
+
+
+def test_refresh_and_end_in_the_dialog() -> None:
+    async def scenario(lab: Lab) -> None:
+        (alice,) = await lab.registered("alice")
+        outcome = alice.send("SUBSCRIBE", f"sip:alice@{DOMAIN}", (("Event", "reg"), ("Expires", "60")))
+        answer = await outcome.final()
+        assert outcome.transaction is not None
+        dialog = Dialog.from_response(outcome.transaction.request, answer)
+        await notified(alice)
+        for _ in range(3):
+            await asyncio.sleep(50)
+            refresh = alice.in_dialog(dialog, "SUBSCRIBE", headers=(("Event", "reg"), ("Expires", "60")))
+            assert (await refresh.final()).get("Expires") == "60"
+            assert (await notified(alice)).get("Subscription-State") == "active;expires=60"
+        end = alice.in_dialog(dialog, "SUBSCRIBE", headers=(("Event", "reg"), ("Expires", "0")))
+        assert (await end.final()).status == 200
+        assert (await notified(alice)).get("Subscription-State") == "terminated;reason=timeout"
+        await asyncio.sleep(1)
+        late = alice.in_dialog(dialog, "SUBSCRIBE", headers=(("Event", "reg"), ("Expires", "60")))
+        assert (await late.final()).status == 481
+        assert len(lab.server.reg_event) == 0 and len(lab.server.bindings) == 1
+
+    play(scenario)
 
 
 def test_a_phone_that_is_gone_is_notified_once() -> None:

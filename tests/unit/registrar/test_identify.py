@@ -34,6 +34,14 @@ def test_who_registers(to: str, authorization: str, aor: str) -> None:
     assert ask(to, authorization) == ("alice@ims.test", aor)
 
 
+def test_a_soft_phone_whose_user_has_a_domain_of_its_own() -> None:
+    rig = Rig(
+        'domain: "ims.test", ue_db: [{ nai: "x", impi: "zoe@own.test", domain: "own.test", impu: "zoe" }]'
+    )
+    request = rig.request("REGISTER", "sip:own.test", digest("zoe"), to="<sip:zoe@own.test>")
+    assert identify(request, rig.database, "ims.test").subscriber.impi == "zoe@own.test"
+
+
 @pytest.mark.parametrize(
     ("to", "authorization", "status", "words"),
     [

@@ -10,7 +10,7 @@ from libreims.config.load import loads
 from libreims.config.schema import ImpuSettings, UserSettings
 from libreims.proto.sip.uri import Uri
 from libreims.users.database import PLACEHOLDER_IMSI, SubscriberDatabase
-from libreims.users.subscriber import ImpuEntry, Subscriber
+from libreims.users.subscriber import ImpuEntry
 
 
 def user(impi: str, *impus: str | ImpuSettings, imsi: str | None = None, **more: object) -> UserSettings:
@@ -144,16 +144,6 @@ def test_run_time_changes() -> None:
         book.database.replace(more)
 
 
-def test_impus_of_one_user_are_unique_but_for_the_imei() -> None:
-    entries = (
-        ImpuSettings(impu="tel:1", imei="350000000000015"),
-        ImpuSettings(impu="tel:1"),
-        ImpuSettings("tel:1"),
-    )
-    subscriber = Subscriber.of(user("a@d", *entries, multi_sim=True))
-    assert [entry.imei for entry in subscriber.impus] == ["35000000000001", ""]
-
-
 def test_usernames_of_soft_phones() -> None:
     book = Book(user("alice@d", "alice"), user("plain", "plain"), UserSettings(imsi="001010000000009"))
     by_username = book.database.by_username
@@ -177,47 +167,6 @@ def test_hint() -> None:
     assert book.database.closest_impi("001010000000001@ims.mnc001") == "001010000000001@ims.test"
     assert book.database.closest_impi("zzzzzzzz") is None
     assert SubscriberDatabase(print).closest_impi("x") is None
-
-
-def test_identity_is_needed() -> None:
-    with pytest.raises(LibreImsError):
-        Subscriber.of(UserSettings())
-    assert Subscriber.of(UserSettings(nai="x@d")).impi == "x@d"
-
-
-def test_implicit_registration_set() -> None:
-    subscriber = Subscriber.of(
-        user(
-            "a@d",
-            "tel:+1",
-            "a",
-            "urn:service:sos",
-            ImpuSettings(impu="hidden", associated=False),
-            ImpuSettings(impu="tel:2", imei="350000000000015"),
-            multi_sim=True,
-        )
-    )
-    assert [entry.key for entry in subscriber.registered_with("")] == ["sip:a", "tel:+1"]
-    assert [entry.key for entry in subscriber.registered_with("35000000000001")] == [
-        "sip:a",
-        "tel:+1",
-        "tel:2",
-    ]
-
-
-def test_an_imei_counts_with_multi_sim_only() -> None:
-    subscriber = Subscriber.of(user("a@d", ImpuSettings(impu="tel:2", imei="350000000000015")))
-    assert [entry.key for entry in subscriber.registered_with("")] == ["tel:2"]
-
-
-def test_public_form() -> None:
-    def uri(**more: object) -> str:
-        return ImpuEntry.of(ImpuSettings(**more)).uri("d")  # type: ignore[arg-type]
-
-    assert uri(impu="alice") == "sip:alice@d"
-    assert uri(impu="tel:+1 23") == "tel:+123"
-    assert uri(impu="+123", phone=True) == "sip:+123@d;user=phone"
-    assert uri(impu="a%20b") == "sip:a%20b@d"
 
 
 def test_ten_thousand_users_are_loaded_far_below_two_seconds() -> None:
