@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from libreims.base.errors import LibreImsError, Reject
 from libreims.registrar.draft import MAX_CONTACTS
 from support.registrar_rig import CONFIG, Rig, finish, flow, header, headers
 
+USERS = ("alice@ims.test", "bob@ims.test", "fleet@ims.test")
 IMEI1 = '+sip.instance="<urn:gsma:imei:35000000-000001-0>"'
 IMEI2 = '+sip.instance="<urn:gsma:imei:35000000-000002-0>"'
 
@@ -237,3 +240,48 @@ def test_binding_expires_below_the_minimum_is_its_own_minimum() -> None:
     with pytest.raises(Reject) as caught:
         rig.register("alice", "Contact: <sip:a@10.0.0.50>;expires=9")
     assert caught.value.headers == (("Min-Expires", "10"),)
+
+
+def test_a_random_life_keeps_every_index_together() -> None:
+    """Thousands of REGISTERs in any order, valid or not: what is bound is what the indexes say."""
+    source = random.Random(3)
+    rig = Rig()
+    refused = 0
+    for _ in range(4000):
+        user = source.choice(["alice", "bob", "fleet"])
+        host = f"10.0.0.{source.randint(50, 53)}"
+        rig.gate.scheme = source.choice(["none", "MD5", "AKAv1"])
+        contacts = [
+            f"<sip:{source.choice('abc')}@{host}{source.choice(['', ';sos'])}>"
+            + source.choice(["", f";{IMEI1}", f";{IMEI2}", f";{IMEI1};reg-id=1"])
+            + source.choice(["", ";expires=0", ";expires=40", ";expires=5", ";q=0.1"])
+            for _ in range(source.randint(0, 3))
+        ]
+        lines = (
+            f"Contact: {', '.join(contacts)}" if contacts else source.choice(["", "Contact: *\nExpires: 0"])
+        )
+        order: dict[str, object] = {"call_id": source.choice("xy"), "cseq": source.randint(1, 5000)}
+        try:
+            rig.register(user, lines, at=flow(host), **order)  # type: ignore[arg-type]
+        except Reject as reject:
+            refused += 1
+            assert reject.status in (423, 500)
+        rig.clock.advance(source.choice([0, 1, 30, 400]))
+        check_indexes(rig)
+    assert 500 < refused < 3500
+    rig.clock.advance(4000)
+    assert len(rig.bindings) == 0 and rig.clock.waiting == 0
+    assert not rig.bindings._by_impi and not rig.bindings._by_remote
+
+
+def check_indexes(rig: Rig) -> None:
+    known = {binding.number: binding for binding in rig.bindings}
+    by_user = [binding for impi in USERS for binding in rig.bindings.of(impi)]
+    assert len(by_user) == len(known) == len(rig.bindings._expiry)
+    for binding in by_user:
+        assert known[binding.number] is binding
+        assert binding in tuple(rig.bindings.by_remote(binding.flow.remote))
+        assert binding.expires_at > rig.utc() - 1
+    for impi in USERS:
+        contacts = [(binding.contact, binding.emergency) for binding in rig.bindings.of(impi)]
+        assert len(contacts) == len(set(contacts))
