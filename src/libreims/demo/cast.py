@@ -93,6 +93,8 @@ def _text(shipped: Path, log: Path, servers: tuple[Address, ...], *, as_shipped:
         f"  log_filename: {json.dumps(str(log))},",
     ]
     if not as_shipped:
+        # Lists merge element by element (manual §5.1.1); a string in between takes the shipped one away.
+        lines.append('  sip_addr: "",')
         lines.append(f"  sip_addr: {json.dumps([text(server) for server in servers])},")
     return "\n".join([*lines, "}", ""])
 

@@ -1,0 +1,83 @@
+"""The demo, for real: the server and two phones as processes, once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import libreims
+
+_ROOT = str(Path(libreims.__file__).parent.parent)
+
+
+def _demo(tmp_path: Path) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": _ROOT, "TMPDIR": str(tmp_path)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "libreims", "demo"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+    )
+
+
+def _left(tmp_path: Path) -> list[str]:
+    """Command lines of processes that belong to a demo of this directory."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(tmp_path) in command:
+            found.append(command)
+    return found
+
+
+def test_two_phones_register_talk_hold_and_hear_the_echo(tmp_path: Path) -> None:
+    process = _demo(tmp_path)
+    out, _ = process.communicate(timeout=60)
+    assert "VERDICT: it works" in out, out
+    assert process.returncode == 0
+    lines = out.splitlines()
+    ladder = [line for line in lines if "|" in line]
+    for message in (
+        "REGISTER",
+        "401 Unauthorized (REGISTER) AKAv1-MD5",
+        "INVITE tel:1002",
+        "180 Ringing",
+        "INVITE audio sendonly",
+        "200 OK (INVITE) audio recvonly",
+        "INVITE audio sendrecv",
+        "BYE",
+        "INVITE tel:666",
+        "packets of our own voice came back",
+    ):
+        assert any(message in line for line in ladder), message
+    assert _left(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
+    process = _demo(tmp_path)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "phone B" in line:
+            break
+    assert _left(tmp_path) != []
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 130, out
+    assert "nothing is left running" in out
+    end = time.monotonic() + 5
+    while _left(tmp_path) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert _left(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []

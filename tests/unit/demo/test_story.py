@@ -1,0 +1,89 @@
+"""The verdict: only what really happened counts."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+
+from libreims.demo import stage, story
+from libreims.demo.actor import Actor, Line
+from libreims.demo.cast import Cast, Role
+from libreims.ue.script import parse_steps
+
+GOOD: Line = {"packets_sent": 226, "packets": 226, "own": 0, "lost": 0}
+ECHO: Line = {"packets_sent": 101, "packets": 100, "own": 100, "lost": 0}
+
+
+def actor(name: str, *streams: Line, algorithm: str = "AKAv1-MD5") -> Actor:
+    role = Role(name, "i@d", "sip:i@d", "1002", ("127.0.0.1", 5060), {})
+    one = Actor(role, Path("/nonexistent"), lambda role, line: None)
+    calls = [{"streams": {"audio": deepcopy(each)}} for each in streams]
+    phone = {"algorithm": algorithm, "calls": calls}
+    one.lines = [{"type": "summary", "ok": True, "failed": None, "phone": phone}]
+    return one
+
+
+def cast() -> Cast:
+    a, b = actor("phone A").role, actor("phone B").role
+    return Cast(Path("c"), Path("l"), (("127.0.0.1", 5060),), "d", a, b, "666", True)
+
+
+def test_the_steps_are_steps() -> None:
+    assert [step.name for step in parse_steps(story.steps_of_a(cast()))].count("call") == 2
+    assert parse_steps(story.steps_of_b())[0].name == "register"
+
+
+def test_all_well() -> None:
+    a, b = actor("phone A", GOOD, ECHO), actor("phone B", GOOD)
+    assert story.judge(a, b) == []
+    assert "VERDICT: it works" in stage.verdict(cast(), a, b, 9.7)
+
+
+@pytest.mark.parametrize(
+    ("of_a", "echo", "of_b", "said"),
+    [
+        ({"packets": 12}, {}, {}, "phone A heard 12 RTP packets"),
+        ({}, {}, {"packets_sent": 0}, "phone B said 0 RTP packets"),
+        ({"own": 3}, {}, {}, "phone A heard itself"),
+        ({}, {}, {"lost": 30}, "phone B lost 30 of 226"),
+        ({}, {"own": 99, "packets": 99}, {}, "sent back 99 packets"),
+        ({}, {"packets": 140}, {}, "sent back 100 packets"),
+    ],
+)
+def test_what_is_wrong_is_named(of_a: Line, echo: Line, of_b: Line, said: str) -> None:
+    a, b = actor("phone A", {**GOOD, **of_a}, {**ECHO, **echo}), actor("phone B", {**GOOD, **of_b})
+    [problem] = story.judge(a, b)
+    assert said in problem
+
+
+def test_what_did_not_happen_is_named() -> None:
+    b = actor("phone B", GOOD)
+    assert "echo sent back 0" in story.judge(actor("phone A", GOOD), b)[0]
+    assert "registered with MD5" in story.judge(actor("phone A", GOOD, ECHO, algorithm="MD5"), b)[0]
+    silent = actor("phone A")
+    silent.lines = []
+    assert "has not told how it ended" in story.judge(silent, b)[0]
+
+
+def test_the_ladder_has_the_messages_of_both(capsys: pytest.CaptureFixture[str]) -> None:
+    def sip(time: float, sent: bool, label: str) -> Line:
+        return {"type": "sip", "time": time, "sent": sent, "label": label, "cseq": "1 INVITE", "call_id": "c"}
+
+    a, b = actor("phone A"), actor("phone B")
+    a.lines = [sip(10.0, True, "INVITE tel:1002"), sip(10.5, True, "INVITE tel:1002")]
+    step = {"type": "step", "name": "expect-audio", "ok": True, "text": "75 packets heard (0 lost so far)"}
+    b.lines = [sip(10.1, False, "INVITE sip:b"), {**step, "time": 11.0}]
+    stage.show_ladder(a, b)
+    rows = capsys.readouterr().out.splitlines()
+    assert [row.partition("INVITE")[2][:6] for row in rows[1:4]] == [" tel:1", " sip:b", " tel:1"]
+    assert "again" in rows[3] and "* 75 packets heard" in rows[4] and "lost" not in rows[4]
+
+
+def test_a_phone_that_fails_is_quoted() -> None:
+    one = actor("phone A")
+    one.lines[0]["failed"] = {"step": "call 1002", "text": "404 Not Found"}
+    assert one.failure() == "phone A failed at `call 1002`: 404 Not Found"
+    one.lines, one.noise = [], ["Traceback ..."]
+    assert "ended with status None" in one.failure() and "Traceback" in one.failure()
