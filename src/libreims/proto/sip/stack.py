@@ -170,7 +170,7 @@ class SipStack:
     def transactions(self) -> int:
         """Entries in the tables, traces of completed transactions included: 0 after everything has ended."""
         entries = len(self._clients) + len(self._servers) + len(self._merges) + len(self._acks)
-        return entries + sum(map(len, self._on_tcp.values()))
+        return entries + len(self._on_tcp)
 
     @property
     def active(self) -> int:

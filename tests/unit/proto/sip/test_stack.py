@@ -161,6 +161,8 @@ class TestTransportErrors:
     def test_only_what_shares_the_path_fails(self, rig: StackRig) -> None:
         other = Flow("TCP", US, ("192.0.2.50", 5060))
         _, broken = rig.request("MESSAGE", TCP)
+        done, _ = rig.request("MESSAGE", TCP)
+        rig.reply(done, 200)
         _, fine = rig.request("MESSAGE", other)
         _, datagram = rig.request("MESSAGE", UDP)
         rig.stack.transport_error(TCP, ConnectionResetError())
