@@ -28,7 +28,7 @@ from libreims.cscf.eager import Serial
 from libreims.cscf.router import Router
 from libreims.cscf.user_agent import UserAgent
 from libreims.hss.builtin import BuiltinHss
-from libreims.hss.profile import SimProfile
+from libreims.hss.profile import SimProfile, sim_profile
 from libreims.media.relay import MediaRelay
 from libreims.net.address import text
 from libreims.net.port import Flow, Network, TcpOptions
@@ -39,11 +39,10 @@ from libreims.proto.sip.timers import SipTimers
 from libreims.registrar.authentication import Authenticator
 from libreims.registrar.reg_event import RegEvent
 from libreims.registrar.register import Registrar
-from libreims.registrar.schemes import QOP, AuthenticationProfile
+from libreims.registrar.schemes import AuthenticationProfile, authentication_profile
 from libreims.registrar.serving import Registration
 from libreims.users.bindings import Bindings
 from libreims.users.database import SubscriberDatabase
-from libreims.users.profile import effective
 from libreims.users.subscriber import Subscriber
 
 DRAIN_TIME = 1.0
@@ -133,33 +132,11 @@ class Server:
     def _sim_profile(self, impi: str) -> SimProfile | None:
         """What the built-in HSS knows of a user."""
         subscriber = self.users.by_impi(impi)
-        if subscriber is None:
-            return None
-        user = subscriber.settings
-        return SimProfile(
-            impi,
-            user.sim_algo,
-            user.K,
-            opc=user.opc,
-            op=user.op,
-            amf=user.amf,
-            sqn=user.sqn,
-            res_len=user.res_len,
-            pwd=user.pwd,
-        )
+        return None if subscriber is None else sim_profile(subscriber)
 
     def _authentication_profile(self, subscriber: Subscriber) -> AuthenticationProfile:
         """How a user is authenticated, as the settings say now."""
-        profile = effective(self.config.current, subscriber, None)
-        user = subscriber.settings
-        return AuthenticationProfile(
-            subscriber.impi,
-            realm=profile.domain,
-            authent_type=user.authent_type,
-            qop=QOP[user.authent_qop],
-            proxy_auth=profile.proxy_auth,
-            auth_on_register_only=profile.auth_on_register_only,
-        )
+        return authentication_profile(self.config.current, subscriber)
 
     def _receive(self, data: bytes, flow: Flow) -> None:
         self.stack.receive(data, flow)
