@@ -429,6 +429,15 @@ class TestMatching:
         assert rig.log == ["401@0"]
         assert len(rig.user.requests) == 2
 
+    def test_end_of_the_refused_one_leaves_its_successor_alone(self, rig: StackRig) -> None:
+        """Timer J of the refused request does not open the way for a merged copy of the next."""
+        rig.answer(rig.serve("MESSAGE"), 401)
+        rig.at(10)
+        rig.answer(rig.serve("MESSAGE", branch="z9hG4bKagain"), 200)
+        rig.at(33)
+        rig.receive(peer_request("MESSAGE", branch="z9hG4bKfork2"))
+        assert rig.log == ["401@0", "200@10", "482@33"]
+
     def test_answered_request_by_another_path_is_merged_still(self, rig: StackRig) -> None:
         """A MESSAGE that was accepted is not delivered twice."""
         rig.answer(rig.serve("MESSAGE"), 200)
