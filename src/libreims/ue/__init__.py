@@ -16,7 +16,7 @@ media         the streams of one call
 agent         sockets and transactions, and requests that look like a phone's
 registration  REGISTER, and again in time
 subscription  the reg event
-call          one call, as a table of states
+call          one call, as a table of states; outgoing and incoming begin it
 modification  hold, resume, re-INVITE, UPDATE
 phone         all of this together
 script        steps from a command line

@@ -22,7 +22,6 @@ from libreims.proto.sip.digest import AKAV1_MD5, AKAV2_MD5, AKAV2_SHA256, MD5
 from libreims.proto.sip.stack import SipTimers
 from libreims.ue import ladder, report
 from libreims.ue.audio import CODECS
-from libreims.ue.call import ANSWER, BUSY, DECLINE, RING, AnswerMode
 from libreims.ue.config import CODECS as PREFERRED
 from libreims.ue.config import (
     EXPIRES,
@@ -34,6 +33,7 @@ from libreims.ue.config import (
     load_sim,
     sim_card,
 )
+from libreims.ue.incoming import ANSWER, BUSY, DECLINE, RING, AnswerMode
 from libreims.ue.load import LoadRun
 from libreims.ue.phone import Phone
 from libreims.ue.recorder import Entry, Note, SipRecord

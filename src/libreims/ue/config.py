@@ -95,8 +95,6 @@ class PhoneConfig:
     rtcp_interval: float = 5.0
     """Mean seconds between RTCP reports of a stream (RFC 3550 §6.2); 0: none."""
     user_agent: str = "LibreIMS simulated phone"
-    ptime: float = 0.02
-    """Seconds of voice in an RTP packet."""
     record: bool = True
     """Keep every message for ladders; off for load."""
 

@@ -105,58 +105,62 @@ class Keyring:
         )
 
     def _try(self, challenge: digest.Challenge, name: str, request: Request) -> Reply | None:
+        """The answer to one challenge; None where there is no key for it."""
         algorithm = challenge.algorithm or digest.MD5
-        is_aka = algorithm.upper().startswith("AKAV")
         try:
             digest.hash_name(algorithm)
-            kind, password = self._open(challenge, algorithm) if is_aka else (Kind.RESPONSE, self._password)
+            if algorithm.upper().startswith("AKAV"):
+                return self._ask_sim(challenge, algorithm, name, request)
         except (ValueError, SipParseError):
             return None
-        if isinstance(password, digest.Credentials):
-            password.uri = request.uri
-            self._fill(password, challenge, request.method, request.body, 1, b"", kind)
-            return Reply((name, str(password)), kind, algorithm, challenge.stale)
-        if password is None:
+        if self._password is None:
             return None
-        session = _Session(challenge, name, password)
-        self._sessions[request.method == "REGISTER", name] = session
-        header = self._response(session, request.method, request.uri, request.body)
-        return Reply(header, kind, algorithm, challenge.stale)
+        return self._accept(challenge, algorithm, name, request, self._password)
 
-    def _open(
-        self, challenge: digest.Challenge, algorithm: str
-    ) -> tuple[Kind, bytes | digest.Credentials | None]:
-        """The password that a challenge to the SIM gives, or the credentials that refuse it."""
+    def _ask_sim(
+        self, challenge: digest.Challenge, algorithm: str, name: str, request: Request
+    ) -> Reply | None:
         if self._usim is None:
-            return Kind.RESPONSE, None
+            return None
         rand, autn, _ = digest.open_aka_nonce(challenge.nonce)
+        credentials = self._blank(challenge, request.uri)
         try:
             result = self._usim.authenticate(rand, autn)
         except SynchronisationFailure as failure:
-            return Kind.RESYNCHRONISE, self._blank(challenge, failure.auts)
+            credentials.auts = failure.auts
+            # RFC 3310 §3.4: the response of an empty password goes with AUTS.
+            self._fill(credentials, challenge, request.method, request.body, 1, b"")
+            return Reply((name, str(credentials)), Kind.RESYNCHRONISE, algorithm, challenge.stale)
         except MacFailure:
-            return Kind.MAC_FAILURE, self._blank(challenge, None)
-        if algorithm.upper().startswith("AKAV1"):
-            return Kind.RESPONSE, result.res
-        return Kind.RESPONSE, digest.akav2_password(algorithm, result.res, result.ik, result.ck)
+            return Reply((name, str(credentials)), Kind.MAC_FAILURE, algorithm, challenge.stale)
+        password = result.res
+        if not algorithm.upper().startswith("AKAV1"):
+            password = digest.akav2_password(algorithm, result.res, result.ik, result.ck)
+        return self._accept(challenge, algorithm, name, request, password)
 
-    def _blank(self, challenge: digest.Challenge, auts: bytes | None) -> digest.Credentials:
+    def _accept(
+        self, challenge: digest.Challenge, algorithm: str, name: str, request: Request, password: bytes
+    ) -> Reply:
+        session = _Session(challenge, name, password)
+        self._sessions[request.method == "REGISTER", name] = session
+        header = self._response(session, request.method, request.uri, request.body)
+        return Reply(header, Kind.RESPONSE, algorithm, challenge.stale)
+
+    def _response(self, session: _Session, method: str, uri: str, body: bytes) -> Header:
+        session.count += 1
+        credentials = self._blank(session.challenge, uri)
+        self._fill(credentials, session.challenge, method, body, session.count, session.password)
+        return session.name, str(credentials)
+
+    def _blank(self, challenge: digest.Challenge, uri: str) -> digest.Credentials:
         return digest.Credentials(
             username=self._config.impi,
             realm=challenge.realm,
             nonce=challenge.nonce,
+            uri=uri,
             algorithm=challenge.algorithm,
             opaque=challenge.opaque,
-            auts=auts,
         )
-
-    def _response(self, session: _Session, method: str, uri: str, body: bytes) -> Header:
-        session.count += 1
-        credentials = self._blank(session.challenge, None)
-        credentials.uri = uri
-        challenge = session.challenge
-        self._fill(credentials, challenge, method, body, session.count, session.password, Kind.RESPONSE)
-        return session.name, str(credentials)
 
     def _fill(
         self,
@@ -166,13 +170,9 @@ class Keyring:
         body: bytes,
         count: int,
         password: bytes,
-        kind: Kind,
     ) -> None:
-        """Put the response in; with AUTS it is that of an empty password (RFC 3310 §3.4)."""
-        if kind is Kind.MAC_FAILURE:
-            return
         options = [each for each in ("auth", "auth-int") if each in challenge.qop]
-        if options or (challenge.algorithm or "").lower().endswith("-sess"):
+        if options or challenge.algorithm.lower().endswith("-sess"):
             credentials.cnonce = self._tokens.hex(8)
         if options:
             credentials.qop = options[0]

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from libreims.base.clock import Clock
 from libreims.base.tokens import Tokens
 from libreims.net.port import Network
-from libreims.ue.call import AnswerMode
 from libreims.ue.config import PhoneConfig, plus
+from libreims.ue.incoming import AnswerMode
 from libreims.ue.phone import Phone
 from libreims.ue.script import Script, Step, StepResult
 

@@ -26,10 +26,12 @@ from libreims.proto.sip.message import Request, Response
 from libreims.proto.sip.stack import ServerTransaction, SipTimers
 from libreims.proto.sip.uri import Uri
 from libreims.ue.agent import ALLOW, PHONE_TIMERS, SUPPORTED, Agent, Header
-from libreims.ue.call import ANSWER, AnswerMode, Call, Event
+from libreims.ue.call import Call, Event
 from libreims.ue.changes import Changes
 from libreims.ue.config import PhoneConfig
+from libreims.ue.incoming import ANSWER, AnswerMode, IncomingCall
 from libreims.ue.media import MediaSession
+from libreims.ue.outgoing import OutgoingCall
 from libreims.ue.recorder import Recorder
 from libreims.ue.registration import Registration
 from libreims.ue.subscription import Subscription
@@ -127,8 +129,12 @@ class Phone:
         `0600000001` becomes a tel URI with our domain as phone-context, `+33600000001` a global one.
         """
         kinds = ["audio", *(["video"] if video else []), *(["text"] if text else [])]
-        call = self._new_call()
-        call.start(self.uri_of(target), kinds)
+        call = OutgoingCall(self.agent, self._media(), self.changes.notify)
+        try:
+            call.start(self.uri_of(target), kinds)
+        except LibreImsError:
+            call.media.close()
+            raise
         self._dialogs[call.call_id, call.local_tag] = call
         self.calls.append(call)
         self.changes.notify()
@@ -144,11 +150,10 @@ class Phone:
             return str(Uri.tel(target, self.config.realm))
         return str(Uri.parse(target))
 
-    def _new_call(self) -> Call:
-        media = MediaSession(
+    def _media(self) -> MediaSession:
+        return MediaSession(
             self._network, self._clock, self._tokens, self.config, self.address[0], self.audio_file
         )
-        return Call(self.agent, media, self.changes.notify)
 
     @property
     def active_call(self) -> Call | None:
@@ -228,14 +233,14 @@ class Phone:
             raise Reject(
                 415, f"a body of type {request.content_type}", headers=(("Accept", "application/sdp"),)
             )
-        call = self._new_call()
+        call = IncomingCall(self.agent, self._media(), self.changes.notify, transaction)
         self.calls.append(call)
         self._dialogs[request.call_id, transaction.local_tag] = call
         mode = self.answer_mode
         if mode.status == 200 and any(not other.is_over for other in self.calls if other is not call):
             mode = AnswerMode(status=486, delay=0.0, ring=False)
         try:
-            call.offered(transaction, mode)
+            call.offered(mode)
         except Reject:
             self.calls.remove(call)
             del self._dialogs[request.call_id, transaction.local_tag]

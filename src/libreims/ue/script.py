@@ -21,6 +21,10 @@ ANSWER_TIMEOUT = 60.0
 """Seconds to wait for a call to be answered, or for one to come in."""
 
 
+_PACKET = 0.02
+"""Seconds of voice in a packet."""
+
+
 class StepError(LibreImsError):
     """A step that did not come about, or words that are no steps; the text says why."""
 
@@ -115,7 +119,7 @@ class Script:
     async def expect_audio(self, wanted: int, *, own: bool) -> str:
         """Wait until `wanted` more packets have been heard. Raises StepError."""
         call = self.call
-        timeout = 3 + 2 * wanted * self.phone.config.ptime
+        timeout = 3 + 2 * wanted * _PACKET
         clock = self.phone.agent.clock
         end = clock.time() + timeout
         while True:
@@ -130,7 +134,7 @@ class Script:
                     f"{packets} audio packets heard ({echoed} of our own voice) in {timeout:.0f} s, "
                     f"{wanted} expected; {state}"
                 )
-            await asyncio.sleep(self.phone.config.ptime)
+            await asyncio.sleep(_PACKET)
 
 
 async def _register(script: Script) -> str:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from libreims.base.errors import LibreImsError
 from libreims.base.tokens import Tokens
 from libreims.net.simulated import SimulatedNetwork
 from libreims.proto.sip.message import Request, Response
-from libreims.ue.call import BUSY, DECLINE, RING, AnswerMode, CallState
+from libreims.ue.call import CallState
 from libreims.ue.errors import CallError
+from libreims.ue.incoming import BUSY, DECLINE, RING, AnswerMode
 from libreims.ue.phone import Phone
 from support.phones import MILENAGE, PhonePair, phone_config
 from support.virtual import run
@@ -479,3 +481,12 @@ def test_a_lossy_network_leaves_one_state_and_nothing_behind(seed: int) -> None:
                 await other.wait_ended(200)
 
     play(scenario, loss=0.1, seed=seed)
+
+
+def test_a_call_without_free_ports_leaves_nothing_open() -> None:
+    async def scenario(a: Phone, b: Phone, _: SimulatedNetwork) -> None:
+        with pytest.raises(LibreImsError, match="no pair of RTP ports from 5100 to 5101"):
+            a.call("1", video=True)
+        assert a.calls == []
+
+    play(scenario, rtp_ports=(5100, 5101))

@@ -8,7 +8,7 @@ import resource
 import pytest
 
 from libreims.net.simulated import SimulatedNetwork
-from libreims.ue.call import ANSWER
+from libreims.ue.incoming import ANSWER
 from libreims.ue.load import LoadRun, allow_descriptors
 from libreims.ue.script import parse_steps
 from support.phones import RegistrarStub, phone_config

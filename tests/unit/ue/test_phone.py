@@ -10,7 +10,7 @@ import pytest
 from libreims.net.port import Flow
 from libreims.net.simulated import SimulatedNetwork
 from libreims.proto.sip.message import Request, Response
-from libreims.ue.call import RING, AnswerMode
+from libreims.ue.incoming import RING, AnswerMode
 from libreims.ue.phone import Phone, PhoneError
 from support.phones import PhonePair
 from support.virtual import run
@@ -171,7 +171,7 @@ def test_an_invite_without_offer_is_offered_one_and_the_ack_answers_it() -> None
         a.agent.stack.request(request, a.agent.server_flow, Listener())
         response = await answered
         assert b"m=audio" in response.body
-        answer = a._new_call().media.offered(response.body)
+        answer = a._media().offered(response.body)
         headers: list[Header] = [
             ("From", str(request.from_)),
             ("To", str(response.to)),

@@ -11,7 +11,7 @@ from libreims.net.port import Flow
 from libreims.net.simulated import SimulatedNetwork
 from libreims.proto.sip.message import Request, Response
 from libreims.ue import report
-from libreims.ue.call import AnswerMode
+from libreims.ue.incoming import AnswerMode
 from libreims.ue.ladder import Arrow, Remark, render
 from libreims.ue.phone import Phone
 from libreims.ue.recorder import SipRecord

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from libreims.net.simulated import SimulatedNetwork
-from libreims.ue.call import BUSY, RING, AnswerMode
+from libreims.ue.incoming import BUSY, RING, AnswerMode
 from libreims.ue.script import Script, Step, StepError, parse_steps, steps_help
 from support.phones import PhonePair
 from support.virtual import run
