@@ -82,7 +82,7 @@ class Server:
         authenticator = Authenticator(hss, wheel, tokens, self._authentication_profile)
         self.registrar = Registrar(config, self.users, self.bindings, authenticator, utc, ims)
         self.reg_event = RegEvent(config, self.users, self.bindings, self.agent, wheel, bus, ims)
-        registration = Registration(self.registrar, self.reg_event, self.agent)
+        registration = Registration(self.registrar, self.reg_event, authenticator, self.agent)
 
         legs = LegTable()
         services = CallServices(self.agent, wheel, tokens, config, ims, legs)

@@ -227,3 +227,21 @@ def test_every_refusal_says_why() -> None:
             assert words in text, words
 
     play(scenario, settle=3700.0)
+
+
+@pytest.mark.parametrize("header", ["Require", "Proxy-Require"])
+def test_a_phone_that_requires_ipsec_is_told_how_to_register(header: str) -> None:
+    """behaviour of the field: `ipsec: false` is the switch; without it the refusal names it."""
+
+    async def refused(lab: Lab) -> None:
+        alice = await lab.peer("alice")
+        answer = await alice.register(**{header.replace("-", "_"): "sec-agree"})
+        assert (answer.status, answer.get("Unsupported")) == (420, "sec-agree")
+        assert "set 'ipsec: false'" in lab.log_text()
+
+    async def accepted(lab: Lab) -> None:
+        alice = await lab.peer("alice")
+        assert (await alice.register(**{header.replace("-", "_"): "sec-agree"})).status == 200
+
+    play(refused)
+    play(accepted, CONFIG + "\nipsec: false,")

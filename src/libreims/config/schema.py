@@ -307,7 +307,12 @@ class Settings(Checks):
     trunk: Trunk | None = prop(None, Struct(Trunk), "Where calls to unknown numbers go.", state=LATER)
 
     # IPsec
-    ipsec: bool = prop(True, Boolean(), "Protect SIP with IPsec (TS 33.203).", state=LATER)
+    ipsec: bool = prop(
+        True,
+        Boolean(),
+        "Protect SIP with IPsec (TS 33.203). False lets phones that require it register without.",
+        state=LATER,
+    )
     ipsec_tun_setup_script_filename: str = prop(
         "/tmp/.ipsec_tun_setup_script",
         FileName(),

@@ -25,8 +25,9 @@ from libreims.proto.sip.server_transaction import ServerTransaction
 from libreims.proto.sip.validation import check_request
 
 METHODS = frozenset(name.strip() for name in ALLOW.split(","))
-EXTENSIONS = frozenset({"path"})
-"""Option tags that a request may `Require`."""
+EXTENSIONS = frozenset({"path", "pref", "sec-agree"})
+"""Option tags that a request may `Require`.  Whether a security agreement can be made is the registrar's to
+say: a phone that registered without one requires it in later requests all the same."""
 
 
 class Dialogs(Protocol):

@@ -134,7 +134,7 @@ class RegEvent:
         return subscription
 
     def _new(self, request: Request, flow: Flow, local_tag: str) -> Subscription:
-        subscriber = self._subscriber(request)
+        subscriber = self.subscriber(request)
         binding = self._binding_of(request, subscriber, flow)
         dialog = Dialog.from_request(request, local_tag)
         dialog.confirm()
@@ -151,8 +151,9 @@ class RegEvent:
         others.append(subscription)
         return subscription
 
-    def _subscriber(self, request: Request) -> Subscriber:
-        """The user whose state is asked for, who must be the one that asks."""
+    def subscriber(self, request: Request) -> Subscriber:
+        """The user whose state is asked for, who must be the one that asks. Raises Reject (403, 404, 489)."""
+        _check_event(request)
         wanted = request.target
         owners = self._owners(wanted)
         asking = {owner.impi for owner in self._owners(request.from_.uri)}

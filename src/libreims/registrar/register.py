@@ -48,6 +48,8 @@ class Registrar:
 
     async def register(self, request: Request, flow: Flow) -> Answer:
         """Carry out one REGISTER. Raises Reject, SipParseError."""
+        if self._config.current.ipsec and requires_security(request):
+            raise _no_ipsec(request)
         identity = identify(request, self._database, self._config.current.domain)
         scheme = await self._authenticate(request, identity, flow)
         if self._database.by_impi(identity.subscriber.impi) is None:
@@ -193,3 +195,17 @@ def _check_phone(identity: Identity, contact: Contact) -> None:
             f"{subscriber.impi} may register as {aor} from the phone with the IMEI {entry.imei} only, "
             f"not from {contact.imei or 'one without IMEI in its Contact'}.",
         )
+
+
+def requires_security(request: Request) -> bool:
+    """Whether the phone registers with IPsec or not at all (RFC 3329 §2.3.1)."""
+    return "sec-agree" in request.tokens("Require") or "sec-agree" in request.tokens("Proxy-Require")
+
+
+def _no_ipsec(request: Request) -> Reject:
+    return Reject(
+        420,
+        f"{request.to.uri_text} requires IPsec (sec-agree), which this version cannot do: set 'ipsec: false' "
+        "to let such phones register without, or switch IPsec off in the phone.",
+        headers=(("Unsupported", "sec-agree"),),
+    )
