@@ -1,5 +1,6 @@
 """`libreims demo`: the server and two simulated phones, a call between them, an echo call, and a verdict.
 
+command  the command line, progress and clean-up
 cast     who plays: ports, configuration, SIMs of the shipped user database
 server   the server as a child process
 actor    a simulated phone as a child process
@@ -9,6 +10,6 @@ stage    the ladder and the verdict
 
 from __future__ import annotations
 
-from libreims.demo.main import main
+from libreims.demo.command import main
 
 __all__ = ["main"]

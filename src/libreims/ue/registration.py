@@ -20,6 +20,9 @@ _RETRY = 30.0
 """Seconds until a refresh that failed is tried again (RFC 5626 §4.5 allows 30 to 1800)."""
 
 
+_DISTRUSTED = "the SIM refuses the challenge: its MAC is wrong, K or OPc differ between SIM and server"
+
+
 class RegistrationError(LibreImsError):
     """The phone is not registered; the text says what the server said."""
 
@@ -90,7 +93,7 @@ class Registration:
         agent = self._agent
         uri = self._registrar
         credentials = agent.keyring.again("REGISTER", uri) or agent.keyring.unchallenged(uri)
-        answered = False
+        answered = distrusted = False
         for _ in range(_ATTEMPTS):
             request = self._request(uri, expires, credentials)
             try:
@@ -105,6 +108,7 @@ class Registration:
                         response.status,
                     )
                 answered = answered or reply.kind is Kind.RESPONSE
+                distrusted = distrusted or reply.kind is Kind.MAC_FAILURE
                 credentials = [reply.header]
                 self._note_reply(reply)
             elif response.status == 423 and (least := response.get("Min-Expires")) is not None:
@@ -113,7 +117,8 @@ class Registration:
             elif response.status < 300:
                 return response
             else:
-                raise RegistrationError(explain(response), response.status)
+                why = f"; {_DISTRUSTED}" if distrusted else ""
+                raise RegistrationError(f"{explain(response)}{why}", response.status)
         raise RegistrationError(f"{explain(response)}: still, after {_ATTEMPTS} attempts", response.status)
 
     @property
@@ -135,7 +140,7 @@ class Registration:
                 "the SIM refuses the sequence number of the challenge and asks for a resynchronisation (AUTS)"
             )
         elif reply.kind is Kind.MAC_FAILURE:
-            note("the SIM refuses the challenge: its MAC is wrong, K or OPc differ between SIM and server")
+            note(_DISTRUSTED)
 
     def _request(self, uri: str, expires: int, credentials: list[Header]) -> Request:
         agent = self._agent

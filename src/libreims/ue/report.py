@@ -47,7 +47,9 @@ def _credentials(request: Request) -> str:
         return ""
     if credentials.auts is not None:
         return "AUTS"
-    return "with response" if credentials.response else ""
+    if credentials.response:
+        return "with response"
+    return "with empty response" if credentials.nonce else ""
 
 
 def _challenge(response: Response) -> str:

@@ -37,6 +37,14 @@ def request(method: str, uri: str = "sip:ims.test", *headers: tuple[str, str]) -
             request(
                 "REGISTER",
                 "sip:x",
+                ("Authorization", 'Digest username="a",realm="b",nonce="c",response=""'),
+            ),
+            "REGISTER with empty response",
+        ),
+        (
+            request(
+                "REGISTER",
+                "sip:x",
                 ("Authorization", 'Digest username="a",realm="b",response="",auts="AAAAAAAAAAAAAAAAAAA="'),
             ),
             "REGISTER AUTS",
