@@ -15,7 +15,7 @@ from libreims.base.clock import Clock
 from libreims.base.log import LayerLog
 from libreims.media.delay import DelayLine
 from libreims.net.address import text
-from libreims.net.port import Address, DatagramSocket, Network
+from libreims.net.port import Address, DatagramSocket
 from libreims.proto.rtp import rtcp, rtp
 
 Sink = Callable[[bytes], None]
@@ -23,6 +23,7 @@ Sink = Callable[[bytes], None]
 
 _REMINDER: Final = 10.0
 """Seconds between two log lines about packets that have nowhere to go."""
+_LONG_AGO: Final = float("-inf")
 
 
 class Label:
@@ -49,6 +50,7 @@ class Channel:
         "_first",
         "_first_number",
         "_label",
+        "_late",
         "_latest",
         "_log",
         "_reminded",
@@ -68,8 +70,18 @@ class Channel:
         "sent",
     )
 
-    def __init__(self, network: Network, clock: Clock, local: Address, protocol: str, label: Label) -> None:
-        """`protocol`: `RTP` or `RTCP`. Raises OSError when the port cannot be bound."""
+    def __init__(
+        self,
+        sock: DatagramSocket,
+        clock: Clock,
+        protocol: str,
+        label: Label,
+        late: Address | None = None,
+    ) -> None:
+        """`protocol`: `RTP` or `RTCP`.
+
+        `late`: the phone that `sock` served before; its packets are not of this call.
+        """
         self.protocol = protocol
         self.received = 0
         """Packets from the phone."""
@@ -96,19 +108,24 @@ class Channel:
         self._latest = b""
         self._first = b""
         self._first_number = 0
-        self._reminded = float("-inf")
-        self._socket: DatagramSocket | None = network.udp(local, self.receive)
-        self._send = self._socket.send
-        self.local = self._socket.local
+        self._reminded = _LONG_AGO
+        self._late = late
+        self._socket: DatagramSocket | None = sock
+        self._send = sock.send
+        self.local = sock.local
+        sock.receive = self.receive
 
     def receive(self, data: bytes, source: Address) -> None:
         """A packet from the phone."""
+        if self._attend or self._log.debug_on:
+            if source == self._late and source != self._remote:
+                self.dropped += 1
+                return
+            self._look(data, source)
         self.received += 1
         self.octets_received += len(data)
         self._latest = data
         self.last_activity = self._time()
-        if self._attend or self._log.debug_on:
-            self._look(data, source)
         self._sink(data)
 
     def forward(self, data: bytes) -> None:
@@ -164,8 +181,9 @@ class Channel:
         """
         if self._socket is not None:
             self._sink = sink if sink is not None else self.drop
-            self._circle = circle
-            self._aim()
+            if circle != self._circle:
+                self._circle = circle
+                self._aim()
 
     def set_remote(self, remote: Address | None) -> None:
         """Where the phone said that it wants its packets."""
@@ -181,10 +199,10 @@ class Channel:
         self._aim()
 
     def close(self) -> None:
-        """Release the port; the counters stay. Twice is harmless."""
+        """Let go of the socket, which stays open; the counters stay. Twice is harmless."""
         if self._socket is None:
             return
-        self._socket.close()
+        self._socket.receive = ignored
         self._socket = None
         # Nothing may hold on to a neighbour, a timer or itself, and a late packet must not be sent.
         self._sink = _ignore
@@ -248,7 +266,8 @@ class Channel:
             return
         self._attend = False
         self._first = data
-        self._first_number = self.received
+        self._first_number = self.received + 1
+        self._late = None
         self._say(self._log.info, f"first packet from {text(source)}: {describe(data)}", "FROM")
         remote = self._remote
         if remote is not None and source != remote:
@@ -297,6 +316,11 @@ def _ip_version(host: str) -> int:
         return ipaddress.ip_address(host).version
     except ValueError:
         return 0
+
+
+def ignored(data: bytes, source: Address) -> None:
+    """Who gets the datagrams of a socket that serves no call."""
+    del data, source
 
 
 def _ignore(data: bytes) -> None:

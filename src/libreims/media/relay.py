@@ -6,14 +6,13 @@ and the other IPv6.  Used by `call/`; the echo (`media.echo`) is another thing t
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable
 
 from libreims.base.clock import Clock
 from libreims.base.log import LayerLog
 from libreims.base.tokens import Tokens
 from libreims.media.channel import Channel, Label, Sink
-from libreims.media.ports import OutOfPorts, PortRange
+from libreims.media.pairs import Pair, Pairs
 from libreims.net.address import text
 from libreims.net.port import Address, Network
 
@@ -21,22 +20,16 @@ from libreims.net.port import Address, Network
 class MediaPort:
     """An RTP port and the RTCP port after it, facing one phone for one m-line."""
 
-    __slots__ = ("_closed", "_detached", "_label", "_returned", "echo_sources", "rtcp", "rtp")
+    __slots__ = ("_closed", "_detached", "_label", "_pair", "_pairs", "_relay", "echo_sources", "rtcp", "rtp")
 
-    def __init__(
-        self,
-        rtp: Channel,
-        rtcp: Channel,
-        label: Label,
-        echo_sources: set[bytes],
-        returned: Callable[[], None],
-    ) -> None:
-        self.rtp = rtp
-        self.rtcp = rtcp
-        self.echo_sources = echo_sources
-        """SSRCs that echoes of this relay send with, to recognise echoes that echo each other."""
+    def __init__(self, relay: MediaRelay, clock: Clock, label: Label, pair: Pair, pairs: Pairs) -> None:
+        self.rtp = Channel(pair.rtp, clock, "RTP", label, pair.late_rtp)
+        self.rtcp = Channel(pair.rtcp, clock, "RTCP", label, pair.late_rtcp)
+        self.echo_sources = relay.echo_sources
+        self._relay = relay
         self._label = label
-        self._returned = returned
+        self._pair = pair
+        self._pairs = pairs
         self._detached: Callable[[], None] | None = None
         self._closed = False
 
@@ -159,9 +152,9 @@ class MediaPort:
     def detach(self) -> None:
         """Drop what comes from the phone from now on. Twice is harmless."""
         detached, self._detached = self._detached, None
-        self.rtp.connect(None)
-        self.rtcp.connect(None)
         if detached is not None:
+            self.rtp.connect(None)
+            self.rtcp.connect(None)
             detached()
 
     @property
@@ -175,9 +168,12 @@ class MediaPort:
             return
         self._closed = True
         self.detach()
+        pair = self._pair
+        pair.late_rtp, pair.late_rtcp = self.rtp.remote, self.rtcp.remote
         self.rtp.close()
         self.rtcp.close()
-        self._returned()
+        self._pairs.give_back(pair)
+        self._relay.returned(self)
         if self._label.log.info_on:
             lost = "" if self.lost is None else f", {self.lost} lost"
             self._say(
@@ -198,9 +194,10 @@ class MediaRelay:
         self._clock = clock
         self._log = log
         self._tokens = tokens
-        self._ranges: dict[tuple[str, int, int], PortRange] = {}
+        self._pairs: dict[tuple[str, int, int], Pairs] = {}
         self._open: dict[Address, MediaPort] = {}
-        self._echo_sources: set[bytes] = set()
+        self.echo_sources: set[bytes] = set()
+        """SSRCs that echoes of this relay send with, to recognise echoes that echo each other."""
 
     def __len__(self) -> int:
         """Number of open media ports."""
@@ -221,49 +218,23 @@ class MediaRelay:
         Raises OutOfPorts.
         """
         key = (local_host, port_min, port_max)
-        ports = self._ranges.get(key)
-        if ports is None:
-            ports = self._ranges[key] = PortRange(port_min, port_max, self._tokens)
-        label = Label(self._log, kind, id)
-        for _ in range(len(ports)):
-            number = ports.take()
-            channels = self._bind(local_host, number, label, ports)
-            if channels is not None:
-                return self._opened(*channels, label, ports)
-        raise OutOfPorts(
-            f"no free pair of RTP ports from {port_min} to {port_max} on {local_host} "
-            f"({len(self._open)} media ports are open): raise port_max"
-        )
-
-    def _bind(self, host: str, number: int, label: Label, ports: PortRange) -> tuple[Channel, Channel] | None:
-        """Both channels; None when another program has one of the ports."""
-        bound: list[Channel] = []
-        try:
-            for port, protocol in ((number, "RTP"), (number + 1, "RTCP")):
-                bound.append(Channel(self._network, self._clock, (host, port), protocol, label))
-        except OSError as error:
-            for channel in bound:
-                channel.close()
-            ports.give_back(number)
-            if error.errno == errno.EADDRINUSE:
-                return None
-            raise OutOfPorts(f"no RTP port on {host}: {error.strerror or error}") from error
-        return bound[0], bound[1]
-
-    def _opened(self, rtp: Channel, rtcp: Channel, label: Label, ports: PortRange) -> MediaPort:
-        local = rtp.local
-
-        def returned() -> None:
-            del self._open[local]
-            ports.give_back(local[1])
-
-        port = self._open[local] = MediaPort(rtp, rtcp, label, self._echo_sources, returned)
+        pairs = self._pairs.get(key)
+        if pairs is None:
+            pairs = self._pairs[key] = Pairs.of(self._network, *key, self._tokens)
+        port = MediaPort(self, self._clock, Label(self._log, kind, id), pairs.take(), pairs)
+        self._open[port.local] = port
         return port
+
+    def returned(self, port: MediaPort) -> None:
+        """A port is closed."""
+        del self._open[port.local]
 
     def close(self) -> None:
         """Close every port that is open."""
         for port in list(self._open.values()):
             port.close()
+        for pairs in self._pairs.values():
+            pairs.close()
 
 
 def bridge(a: MediaPort, b: MediaPort) -> None:

@@ -32,6 +32,9 @@ Receive = Callable[[bytes, Address], None]
 class DatagramSocket(Protocol):
     """A bound UDP socket."""
 
+    receive: Receive
+    """Who gets the datagrams; may be replaced, so that a bound socket can serve one call after another."""
+
     @property
     def local(self) -> Address:
         """Where it is bound, with the port that the system chose when 0 was asked for."""

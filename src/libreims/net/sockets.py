@@ -122,12 +122,12 @@ class SocketNetwork:
 class UdpSocket:
     """One bound UDP socket."""
 
-    __slots__ = ("_network", "_receive", "_recvfrom", "_sendto", "_socket", "local")
+    __slots__ = ("_network", "_recvfrom", "_sendto", "_socket", "local", "receive")
 
     def __init__(self, network: SocketNetwork, sock: socket.socket, receive: Receive) -> None:
         self._network: SocketNetwork | None = network
         self._socket = sock
-        self._receive = receive
+        self.receive = receive
         self._recvfrom = sock.recvfrom
         self._sendto = sock.sendto
         self.local: Address = _address(sock.getsockname())
@@ -143,13 +143,12 @@ class UdpSocket:
     def read(self, limit: int) -> None:
         """Hand on up to `limit` waiting datagrams."""
         recvfrom = self._recvfrom
-        receive = self._receive
         for _ in range(limit):
             try:
                 data, source = recvfrom(_DATAGRAM)
             except OSError:  # nothing more, or an ICMP error of an earlier datagram
                 return
-            receive(data, source if len(source) == 2 else source[:2])
+            self.receive(data, source if len(source) == 2 else source[:2])
             if self._network is None:
                 return
 
