@@ -157,6 +157,7 @@ def test_a_second_phone_that_answers_too_is_hung_up() -> None:
             server.answer(transaction, 180, [CONTACT], tag="two")
             server.answer(transaction, 200, SDP, ANSWER, tag="one")
             server.answer(transaction, 200, SDP, ANSWER, tag="two")
+            server.answer(transaction, 200, SDP, ANSWER, tag="two")
 
         server.on_invite = fork
         call = phone.call("1002")

@@ -40,7 +40,7 @@ def test_the_offer_lists_the_codecs_in_order(virtual_loop: VirtualLoop) -> None:
 
 def test_the_answer_takes_the_first_codec_of_the_offer_that_is_known(virtual_loop: VirtualLoop) -> None:
     offer = sdp(
-        "m=audio 4000 RTP/AVP 96 97 0 100 101",
+        "m=audio 4000 RTP/AVP 96 97 0 101 100",
         "a=rtpmap:96 EVS/16000",
         "a=rtpmap:97 AMR-WB/16000",
         "a=fmtp:97 mode-set=2",
