@@ -78,12 +78,15 @@ class Callflow:
         if not log.info_on:
             return
         place = text(flow.remote)
+        # An answer to a malformed request has only the lines of that request, as they came.
         if isinstance(message, Response):
-            head = f"{place} {message.status} {message.reason} ({message.cseq.method})"
+            method = (message.get("CSeq") or "?").rpartition(" ")[2]
+            head = f"{place} {message.status} {message.reason} ({method})"
         elif isinstance(message, Request):
             head = f"{place} {message.method} {message.uri}"
         dump = message.encode() if log.debug_on else None
-        log.message(direction, self._numbers.of(message.call_id), head, dump)
+        call_id = message.get("Call-ID")
+        log.message(direction, self._numbers.of(call_id) if call_id else None, head, dump)
 
 
 def message_name(message: Message) -> str:
