@@ -12,7 +12,7 @@ from collections.abc import Callable
 from libreims.media.relay import MediaPort, bridge
 from libreims.net.port import Address
 from libreims.proto.sdp.description import SessionDescription
-from libreims.proto.sdp.offer_answer import LocalOrigin, relayable, rewrite, strip_preconditions
+from libreims.proto.sdp.offer_answer import LocalOrigin, relayable, rewrite
 
 OpenPort = Callable[[str], MediaPort]
 """Opens an RTP/RTCP pair for a media type (`audio`, `video`, `text`); raises OutOfPorts."""
@@ -46,7 +46,7 @@ class LegMedia:
         """The far side's description as this phone gets to see it. Raises OutOfPorts."""
         self._provide(description)
         addresses = [port.local if port is not None else None for port in self.ports]
-        ours = rewrite(strip_preconditions(description), addresses, self._origin.origin)
+        ours = rewrite(description, addresses, self._origin.origin, preconditions=False)
         self._shown = self._origin.stamp(ours)
         return self._shown.encode()
 

@@ -6,7 +6,7 @@ reversed and intersected, m-lines refused, an answer checked against its offer, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +27,7 @@ KINDS: Final = ("audio", "video", "text")
 PRECONDITIONS: Final = frozenset({"curr", "des", "conf"})
 """Attributes of QoS preconditions (RFC 3312 §4)."""
 _PRECONDITION_STARTS: Final = tuple(f"a={name}" for name in PRECONDITIONS)
+_PRECONDITION_OCTETS: Final = tuple(start.encode() for start in _PRECONDITION_STARTS)
 
 _BYPASS: Final = frozenset(
     {"ice-ufrag", "ice-pwd", "ice-lite", "ice-options", "ice-mismatch", "ice-pacing", "candidate"}
@@ -37,8 +38,9 @@ _BYPASS: Final = frozenset(
 address is the only one they would lie (RFC 8839, 5761, 9143, 6947, 4570)."""
 
 _BYPASS_GROUPS: Final = ("BUNDLE", "ANAT")
-_LOOKED_AT: Final = ("c=", "a=group", *(f"a={name}" for name in _BYPASS))
-"""How the lines begin that may have to go: most lines are let through by one look."""
+_NOT_RELAYED: Final = _BYPASS | PRECONDITIONS
+_LOOKED_AT: Final = frozenset(f"a={name}"[:5] for name in (*_NOT_RELAYED, "group", "rtcp"))
+"""How attributes begin that may have to go: most lines are let through by one look."""
 
 _MIRRORED: Final = frozenset(
     {"rtpmap", "fmtp", "ptime", "maxptime", "minptime", "rtcp-fb", "rtcp-rsize", "extmap"}
@@ -129,7 +131,11 @@ def _with_direction(media: MediaDescription, direction: Direction) -> MediaDescr
 
 
 def rewrite(
-    description: SessionDescription, addresses: Sequence[Address | None], origin: Origin
+    description: SessionDescription,
+    addresses: Sequence[Address | None],
+    origin: Origin,
+    *,
+    preconditions: bool = True,
 ) -> SessionDescription:
     """The description as it goes on to the other leg, with the relay's addresses in it.
 
@@ -137,8 +143,10 @@ def rewrite(
     came with port 0 stays so.  RTCP is at the next port: `a=rtcp` is rewritten.  Lines that would lead
     past the relay are dropped, keys (`a=crypto`, DTLS) and everything unknown stay.  A hold by null
     address becomes one by direction.  A port count becomes 1, since one pair of ports is relayed.
+    Without `preconditions` their lines go too, as by `strip_preconditions`.
     """
     media = []
+    dropped = _BYPASS if preconditions else _NOT_RELAYED
     hosts = [each[0] for each in addresses if each is not None]
     host = hosts[0] if hosts else origin.host
     for index, each in enumerate(description.media):
@@ -149,7 +157,7 @@ def rewrite(
         direction = effective_direction(description, index)
         if direction != description.direction(index):
             each = _with_direction(each, direction)
-        media.append(_relayed(each, address, host))
+        media.append(_relayed(each, address, host, dropped))
     return SessionDescription(_session_lines(description.lines, origin, host), tuple(media))
 
 
@@ -160,37 +168,47 @@ def relayable(media: MediaDescription) -> bool:
 
 def _session_lines(lines: Sequence[str], origin: Origin, host: str) -> tuple[str, ...]:
     """`v= o= s=`, the kept lines in their order, one `c=` line; what RFC 8866 §5 demands is added."""
-    head = [lines[0], f"o={origin}", next((each for each in lines if each.startswith("s=")), "s=-")]
-    before = [each for each in lines[1:] if each[0] in "iuep"]
-    after = [
-        each
-        for each in lines[1:]
-        if each[0] not in "osciuep" and not (each.startswith(_LOOKED_AT) and _bypasses(each))
-    ]
-    if not any(each.startswith("t=") for each in after):
+    subject = ""
+    before = []
+    after = []
+    timed = False
+    for line in lines[1:]:
+        kind = line[0]
+        if kind == "s":
+            subject = subject or line
+        elif kind in "iuep":
+            before.append(line)
+        elif kind not in "oc" and not (line[:5] in _LOOKED_AT and _bypasses(line)):
+            after.append(line)
+            timed = timed or kind == "t"
+    if not timed:
         after.insert(next((n for n, each in enumerate(after) if each[0] != "b"), len(after)), "t=0 0")
-    return (*head, *before, connection_line(host), *after)
+    return (lines[0], f"o={origin}", subject or "s=-", *before, connection_line(host), *after)
 
 
-def _relayed(media: MediaDescription, address: Address, session_host: str) -> MediaDescription:
+def _relayed(
+    media: MediaDescription, address: Address, session_host: str, dropped: Collection[str] = _BYPASS
+) -> MediaDescription:
     host, port = address
-    lines = [each for each in media.lines[1:] if not each.startswith(_LOOKED_AT) or _kept(each)]
-    for number, line in enumerate(lines):
-        if line.startswith("a=rtcp") and attribute_name(line) == "rtcp":
-            lines[number] = f"a=rtcp:{port + 1}"
+    lines = []
+    for line in media.lines[1:]:
+        if line[0] == "c":
+            continue
+        if line[:5] in _LOOKED_AT:
+            if attribute_name(line) == "rtcp":
+                line = f"a=rtcp:{port + 1}"
+            elif _bypasses(line, dropped):
+                continue
+        lines.append(line)
     if host != session_host:
         place = 1 if lines and lines[0].startswith("i=") else 0
         lines.insert(place, connection_line(host))
     return media.replaced(port, lines)
 
 
-def _kept(line: str) -> bool:
-    return line[0] != "c" and not _bypasses(line)
-
-
-def _bypasses(line: str) -> bool:
+def _bypasses(line: str, dropped: Collection[str] = _BYPASS) -> bool:
     name = attribute_name(line)
-    return name in _BYPASS or (name == "group" and line[8:].strip().startswith(_BYPASS_GROUPS))
+    return name in dropped or (name == "group" and line[8:].strip().startswith(_BYPASS_GROUPS))
 
 
 def rejected(media: MediaDescription) -> MediaDescription:
@@ -321,6 +339,8 @@ def echoable(media: MediaDescription) -> bool:
 
 def has_preconditions(description: SessionDescription) -> bool:
     """Whether an m-line carries QoS preconditions (RFC 3312)."""
+    if description.lacks(*_PRECONDITION_OCTETS):
+        return False
     return any(
         line.startswith(_PRECONDITION_STARTS) and attribute_name(line) in PRECONDITIONS
         for each in description.media
