@@ -11,7 +11,7 @@ from pathlib import Path
 
 from environment import ROOT, SetupError, ensure, say
 
-DEBIAN_PACKAGES = {"sipp": "sip-tester", "tshark": "tshark", "baresip": "baresip"}
+DEBIAN_PACKAGES = {"sipp": "sip-tester", "tshark": "tshark", "baresip": "baresip-core", "ip": "iproute2"}
 """Programs that interoperability tests need, and the Debian package of each."""
 APT_SECONDS = 240
 TEST_SECONDS = 1200

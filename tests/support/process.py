@@ -74,15 +74,22 @@ class Program:
     """A running program whose output goes to a file; ended at the latest when its `with` block ends."""
 
     def __init__(
-        self, command: Sequence[str | Path], output: Path, *, folder: Path | None = None, name: str = ""
+        self,
+        command: Sequence[str | Path],
+        output: Path,
+        *,
+        folder: Path | None = None,
+        name: str = "",
+        typed: bool = False,
     ) -> None:
+        """`typed`: somebody will `type` to it."""
         self.name = name or Path(command[0]).name
         self.output = output
         environment = os.environ | {"PYTHONPATH": str(SOURCE), "PYTHONUNBUFFERED": "1", "LC_ALL": "C.UTF-8"}
         with open(output, "wb") as file:
             self.process = subprocess.Popen(
                 [str(word) for word in command],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if typed else subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 cwd=folder or output.parent,
@@ -98,6 +105,15 @@ class Program:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        if self.process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self.process.stdin.close()
+
+    def type(self, line: str) -> None:
+        """Write a line to its standard input."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
 
     @property
     def text(self) -> str:

@@ -1,0 +1,120 @@
+"""baresip, a soft phone, registers and calls: its own SIP stack, SDP, RTP and codecs."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.baresip import Baresip
+from support.namespace import Namespace, namespaces_missing
+from support.process import Server, needs, serving
+
+pytestmark = [
+    needs("baresip"),
+    pytest.mark.skipif(bool(namespaces_missing()), reason=f"baresip needs a network: {namespaces_missing()}"),
+]
+CONFIG = """
+domain: "ims.test", timer_t1: 0.5, timer_t2: 4, timer_t4: 5,
+log_options: "all.level=info",
+echo: ["tel:666", "sip:echo"],
+ue_db: [
+  { imsi: "001010000000001", impi: "alice", pwd: "wonderland", impu: ["sip:alice", "tel:1001"] },
+  { imsi: "001010000000002", impi: "bob", pwd: "builder", authent_qop: "auth",
+    impu: ["sip:bob", "tel:1002"] },
+],
+"""
+TALK = 2.0
+"""Seconds of a call: 50 packets each."""
+LOUD = 3000
+"""A tone was heard, not silence."""
+
+
+class Network:
+    """The server and the phones' interfaces, in a network of their own."""
+
+    def __init__(self, folder: Path, namespace: Namespace, server: Server) -> None:
+        self.folder = folder
+        self.namespace = namespace
+        self.server = server
+
+    def phone(self, user: str, interface: str, *, transport: str = "udp", account: str = "") -> Baresip:
+        return Baresip(
+            self.folder,
+            f"{self.server.address};transport={transport}",
+            user,
+            {"alice": "wonderland", "bob": "builder"}[user],
+            interface=interface,
+            prefix=self.namespace.prefix,
+            account=account,
+        )
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Iterator[Network]:
+    addresses = {"ims0": "10.45.0.1/24", "ue1": "10.45.0.11/24", "ue2": "10.45.0.12/24"}
+    with (
+        Namespace(addresses) as namespace,
+        serving(tmp_path, CONFIG, host="10.45.0.1", prefix=namespace.prefix) as server,
+    ):
+        yield Network(tmp_path, namespace, server)
+
+
+def closed_ports(log: str) -> list[tuple[int, int, int]]:
+    """(RTP received, RTP sent, RTCP received) of each media port that has been closed."""
+    pattern = r"closed \S+: received (\d+) packets .*?, sent (\d+) packets .*?RTCP received (\d+)"
+    return [(int(a), int(b), int(c)) for a, b, c in re.findall(pattern, log)]
+
+
+@pytest.mark.parametrize(("user", "transport"), [("alice", "udp"), ("bob", "tcp")])
+def test_echo(network: Network, user: str, transport: str) -> None:
+    with network.phone(user, "ue1", transport=transport) as phone:
+        phone.type("/dial sip:666@ims.test")
+        phone.wait_for("Call established")
+        time.sleep(TALK)
+        phone.type("/hangup")
+        sent, received = phone.packets()
+        phone.quit()
+        assert phone.heard() > LOUD
+    assert received >= 40 * TALK
+    log = network.server.log_text
+    [(from_phone, to_phone, rtcp)] = closed_ports(log)
+    assert sent - 2 <= from_phone <= sent
+    assert to_phone == from_phone
+    assert rtcp >= 1
+    assert re.findall(rf"\] - .* {user} (registered|unregistered):", log) == ["registered", "unregistered"]
+    assert f" {transport.upper()}\n" in re.findall(rf".* {user} registered:.*\n", log)[0]
+
+
+def test_two_phones_call_hold_and_resume(network: Network) -> None:
+    with (
+        network.phone("alice", "ue1") as alice,
+        network.phone("bob", "ue2", account=";answermode=auto") as bob,
+    ):
+        alice.type("/dial sip:1002@ims.test")
+        for phone in (alice, bob):
+            phone.wait_for("Call established")
+        time.sleep(TALK)
+        alice.type("/hold")
+        network.server.wait_for_log(r"(?s)( INVITE .*){4}200 OK \(INVITE\).* ACK .* ACK ")
+        time.sleep(0.5)
+        alice.type("/resume")
+        network.server.wait_for_log(r"(?s)( INVITE .*){6}200 OK \(INVITE\).* ACK .* ACK ")
+        time.sleep(0.5)
+        assert re.search("a=(sendonly|inactive)", bob.text)
+        bob.type("/hangup")
+        alice_sent, alice_received = alice.packets()
+        bob_sent, bob_received = bob.packets()
+        for phone in (alice, bob):
+            phone.quit()
+            assert phone.heard() > LOUD / 2
+    assert min(alice_received, bob_received) >= 40 * TALK
+    assert abs(alice_received - bob_sent) <= 5
+    assert abs(bob_received - alice_sent) <= 5
+    log = network.server.log_text
+    assert "bob hung up" in log
+    near, far = closed_ports(log)
+    assert near[:2] == far[1::-1]
