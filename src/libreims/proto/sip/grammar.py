@@ -158,6 +158,13 @@ def parse_params(text: str) -> Params:
     Raises SipParseError (400) for an empty parameter or a quoted string without end.
     """
     params: Params = {}
+    if '"' not in text and " " not in text and "\t" not in text:
+        for part in text.split(";"):
+            name, equals, value = part.partition("=")
+            if not name:
+                raise SipParseError(400, "Empty Parameter")
+            params[name.lower()] = value if equals else None
+        return params
     for part in text.split(";") if '"' not in text else split_quoted(text, ";", False):
         name, equals, value = part.partition("=")
         name = name.strip(LWS).lower()

@@ -37,7 +37,7 @@ class NameAddr:
     `display` is unescaped and without quotes, `uri_text` as received, `params` those of the header.
     """
 
-    __slots__ = ("_text", "_uri", "display", "params", "uri_text")
+    __slots__ = ("_text", "_uri", "display", "params", "tag", "uri_text")
 
     def __init__(
         self, uri: Uri | str, display: str = "", params: Params | None = None, *, text: str = ""
@@ -50,12 +50,14 @@ class NameAddr:
             self.uri_text = str(uri)
         self.display = display
         self.params: Params = {} if params is None else params
+        self.tag: str | None = None if params is None else params.get("tag")
+        """The tag of From or To; None without one."""
         self._text = text
 
     @staticmethod
     def parse(text: str) -> NameAddr:
         """Read one address; the URI itself is read when asked for.  Raises SipParseError (400)."""
-        return _name_addr(text) if len(text) <= KEPT_LENGTH else _name_addr.__wrapped__(text)
+        return kept_name_addr(text) if len(text) <= KEPT_LENGTH else NameAddr._read(text)
 
     @classmethod
     def _read(cls, text: str) -> NameAddr:
@@ -106,11 +108,6 @@ class NameAddr:
         if uri is None:
             uri = self._uri = Uri.parse(self.uri_text)
         return uri
-
-    @property
-    def tag(self) -> str | None:
-        """The tag of From or To; None without one."""
-        return self.params.get("tag")
 
     def __str__(self) -> str:
         text = self._text
@@ -170,25 +167,12 @@ class Via:
     @staticmethod
     def parse(text: str) -> Via:
         """Read one value (no list); raises SipParseError (400)."""
-        return _via(text) if len(text) <= KEPT_LENGTH else _via.__wrapped__(text)
-
-    @classmethod
-    def _read(cls, text: str) -> Via:
         text = text.strip(LWS)
         head, semicolon, tail = text.partition(";")
-        version = "2.0"
-        if head[:8] == "SIP/2.0/":
-            transport, space, sent_by = head[8:].partition(" ")
-        else:
-            version, transport, space, sent_by = _loose_protocol(head)
-        sent_by = sent_by.strip(LWS)
-        if not space or (transport not in TRANSPORTS and not is_token(transport)):
-            raise SipParseError(400, "Malformed Via")
-        if " " in sent_by or "\t" in sent_by:
-            sent_by = _join_sent_by(sent_by)
-        host, port = split_host_port(sent_by)
-        params = parse_params(tail) if semicolon else None
-        return Via(transport.upper(), host, port, params, version=version, text=text)
+        version, transport, host, port = _head(head) if len(head) <= KEPT_LENGTH else _read_head(head)
+        return Via(
+            transport, host, port, parse_params(tail) if semicolon else None, version=version, text=text
+        )
 
     @classmethod
     def parse_list(cls, text: str) -> list[Via]:
@@ -224,10 +208,10 @@ class Via:
         host = self.received or self.params.get("maddr") or self.host
         return host, self.rport or self.port or 5060
 
-    def with_params(self, **params: str | None) -> Via:
-        """The same value with these parameters set (`received`, `rport`)."""
+    def with_params(self, *, text: str = "", **params: str | None) -> Via:
+        """The same value with these parameters set (`received`, `rport`); `text`: how it prints, if known."""
         merged = {**self.params, **params}
-        return Via(self.transport, self.host, self.port, merged, version=self.version)
+        return Via(self.transport, self.host, self.port, merged, version=self.version, text=text)
 
     def __str__(self) -> str:
         text = self._text
@@ -238,6 +222,26 @@ class Via:
 
     def __repr__(self) -> str:
         return f"Via({str(self)!r})"
+
+
+def _read_head(head: str) -> tuple[str, str, str, int | None]:
+    """Version, transport, host and port of `SIP/2.0/UDP host:port`; raises SipParseError (400)."""
+    version = "2.0"
+    if head[:8] == "SIP/2.0/":
+        transport, space, sent_by = head[8:].partition(" ")
+    else:
+        version, transport, space, sent_by = _loose_protocol(head)
+    sent_by = sent_by.strip(LWS)
+    if not space or (transport not in TRANSPORTS and not is_token(transport)):
+        raise SipParseError(400, "Malformed Via")
+    if " " in sent_by or "\t" in sent_by:
+        sent_by = _join_sent_by(sent_by)
+    host, port = split_host_port(sent_by)
+    return version, transport.upper(), host, port
+
+
+_head = lru_cache(KEPT)(_read_head)
+"""A peer's messages differ in the branch only, which comes after it."""
 
 
 def _loose_protocol(head: str) -> tuple[str, str, str, str]:
@@ -271,7 +275,7 @@ class CSeq(NamedTuple):
     @staticmethod
     def parse(text: str) -> CSeq:
         """Read `1*DIGIT LWS Method`; raises SipParseError (400)."""
-        return _cseq(text) if len(text) <= KEPT_LENGTH else _cseq.__wrapped__(text)
+        return kept_cseq(text) if len(text) <= KEPT_LENGTH else CSeq._read(text)
 
     @classmethod
     def _read(cls, text: str) -> CSeq:
@@ -292,9 +296,9 @@ class CSeq(NamedTuple):
         return f"{self.number} {self.method}"
 
 
-_name_addr = lru_cache(KEPT)(NameAddr._read)
-_via = lru_cache(KEPT)(Via._read)
-_cseq = lru_cache(KEPT)(CSeq._read)
+kept_name_addr = lru_cache(KEPT)(NameAddr._read)
+kept_cseq = lru_cache(KEPT)(CSeq._read)
+"""`parse` for texts up to `KEPT_LENGTH`, without the step through it."""
 
 
 class RAck(NamedTuple):

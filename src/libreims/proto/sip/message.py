@@ -7,12 +7,13 @@ those of its request.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final, NoReturn
+import contextlib
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from libreims.proto.sip.errors import SipParseError
-from libreims.proto.sip.grammar import LWS, decimal, split_list
-from libreims.proto.sip.headers import CSeq, NameAddr, Via
+from libreims.proto.sip.grammar import KEPT_LENGTH, LWS, decimal, split_list
+from libreims.proto.sip.headers import CSeq, NameAddr, Via, kept_cseq, kept_name_addr
 from libreims.proto.sip.names import SPELLINGS, canonical
 from libreims.proto.sip.reasons import REASONS, reason_phrase
 from libreims.proto.sip.uri import Uri
@@ -43,16 +44,32 @@ class Message:
     with surrogateescape, so any octets survive.  Change it through `set`, `add`, `prepend`, `remove`.
     """
 
-    __slots__ = ("_contacts", "_cseq", "_from", "_to", "_via", "body", "fields")
+    __slots__ = ("_contacts", "body", "cseq", "fields", "from_", "to", "via")
 
-    def __init__(self, fields: dict[str, list[str]], body: bytes) -> None:
-        self.fields = fields
-        self.body = body
-        self._via: Via | None = None
-        self._from: NameAddr | None = None
-        self._to: NameAddr | None = None
-        self._cseq: CSeq | None = None
-        self._contacts: list[NameAddr] | None = None
+    fields: dict[str, list[str]]
+    body: bytes
+    # These four are asked for several times by everyone on the way of a message: they are read when a slot
+    # turns out to be empty, and plain attributes from then on.  Reading raises SipParseError (400).
+    via: Via
+    """The topmost Via."""
+    from_: NameAddr
+    """The From header."""
+    to: NameAddr
+    """The To header."""
+    cseq: CSeq
+    """The CSeq."""
+    _contacts: list[NameAddr] | None
+
+    if not TYPE_CHECKING:  # or every misspelt attribute would be one
+
+        def __getattr__(self, name: str) -> object:
+            """Python comes here for empty slots (and for what does not exist)."""
+            reader = _READERS.get(name)
+            if reader is None:
+                raise AttributeError(f"{type(self).__name__} has no {name}")
+            value = reader(self)
+            setattr(self, name, value)
+            return value
 
     # --- raw access
 
@@ -79,6 +96,8 @@ class Message:
 
     def _spelling(self, name: str) -> str:
         """The key in `fields` under which this header stands or would stand."""
+        if SPELLINGS.get(name) == name:
+            return name
         known = canonical(name)
         if known in SPELLINGS or known in self.fields:
             return known
@@ -150,17 +169,21 @@ class Message:
             del self.fields[key]
         self._forget(key)
 
+    def replace_via(self, via: Via) -> None:
+        """Put another value in the place of the topmost Via."""
+        values = self.fields["Via"]
+        if len(values) == 1 and "," not in values[0]:
+            self.fields["Via"] = [str(via)]
+        else:
+            self.replace_first("Via", str(via))
+        self.via = via
+
     def _forget(self, key: str) -> None:
-        if key == "Via":
-            self._via = None
-        elif key == "To":
-            self._to = None
-        elif key == "From":
-            self._from = None
-        elif key == "CSeq":
-            self._cseq = None
-        elif key == "Contact":
+        if key == "Contact":
             self._contacts = None
+        elif key in _SLOTS:
+            with contextlib.suppress(AttributeError):
+                delattr(self, _SLOTS[key])
 
     def read_mandatory(self) -> str:
         """Read topmost Via, From, To and CSeq now, so that nobody later meets a malformed one.
@@ -169,10 +192,13 @@ class Message:
         """
         fields = self.fields
         line = fields["Via"][0]
-        self._via = Via.parse(line) if "," not in line else self.via
-        self._from = NameAddr.parse(fields["From"][0])
-        self._to = NameAddr.parse(fields["To"][0])
-        cseq = self._cseq = CSeq.parse(fields["CSeq"][0])
+        self.via = Via.parse(line) if "," not in line else self._read_via()
+        text = fields["From"][0]
+        self.from_ = kept_name_addr(text) if len(text) <= KEPT_LENGTH else NameAddr.parse(text)
+        text = fields["To"][0]
+        self.to = kept_name_addr(text) if len(text) <= KEPT_LENGTH else NameAddr.parse(text)
+        text = fields["CSeq"][0]
+        self.cseq = cseq = kept_cseq(text) if len(text) <= KEPT_LENGTH else CSeq.parse(text)
         return cseq.method
 
     # --- typed values; each raises SipParseError (400) where the header is malformed
@@ -183,19 +209,14 @@ class Message:
             raise SipParseError(400, f"Missing {name}")
         return values[0]
 
-    @property
-    def via(self) -> Via:
-        """The topmost Via; raises SipParseError where there is none."""
-        via = self._via
-        if via is None:
-            line = self._line("Via")
-            if "," in line:
-                elements = split_list(line)
-                if not elements:
-                    raise SipParseError(400, "Malformed Via")
-                line = elements[0]
-            via = self._via = Via.parse(line)
-        return via
+    def _read_via(self) -> Via:
+        line = self._line("Via")
+        if "," in line:
+            elements = split_list(line)
+            if not elements:
+                raise SipParseError(400, "Malformed Via")
+            line = elements[0]
+        return Via.parse(line)
 
     @property
     def vias(self) -> list[Via]:
@@ -203,33 +224,9 @@ class Message:
         return [Via.parse(element) for element in self.elements("Via")]
 
     @property
-    def from_(self) -> NameAddr:
-        """The From header."""
-        address = self._from
-        if address is None:
-            address = self._from = NameAddr.parse(self._line("From"))
-        return address
-
-    @property
-    def to(self) -> NameAddr:
-        """The To header."""
-        address = self._to
-        if address is None:
-            address = self._to = NameAddr.parse(self._line("To"))
-        return address
-
-    @property
     def call_id(self) -> str:
         """The Call-ID."""
         return self._line("Call-ID")
-
-    @property
-    def cseq(self) -> CSeq:
-        """The CSeq."""
-        cseq = self._cseq
-        if cseq is None:
-            cseq = self._cseq = CSeq.parse(self._line("CSeq"))
-        return cseq
 
     @property
     def contacts(self) -> list[NameAddr]:
@@ -320,6 +317,15 @@ class Message:
         return f"<{type(self).__name__} {self._start_line()}>"
 
 
+_READERS: Final[dict[str, Callable[[Message], object]]] = {
+    "via": Message._read_via,
+    "from_": lambda message: NameAddr.parse(message._line("From")),
+    "to": lambda message: NameAddr.parse(message._line("To")),
+    "cseq": lambda message: CSeq.parse(message._line("CSeq")),
+}
+_SLOTS: Final = {"Via": "via", "From": "from_", "To": "to", "CSeq": "cseq"}
+
+
 def _refuse_line_break(lines: list[str]) -> NoReturn:
     culprits = [line.partition(":")[0] for line in lines[:-1] if "\r" in line or "\n" in line]
     raise ValueError(f"line break in {culprits[0]!r}")
@@ -345,7 +351,9 @@ class Request(Message):
     __slots__ = ("_target", "method", "uri")
 
     def __init__(self, method: str, uri: str, fields: dict[str, list[str]], body: bytes = b"") -> None:
-        super().__init__(fields, body)
+        self.fields = fields
+        self.body = body
+        self._contacts = None
         self.method = method
         self.uri = uri
         self._target: Uri | None = None
@@ -360,9 +368,11 @@ class Request(Message):
 
         Whether there is a usable Via now; the line itself stays as it is.
         """
-        if self._via is None:
+        try:
+            object.__getattribute__(self, "via")
+        except AttributeError:  # not read, or not readable
             try:
-                self._via = Via.parse(self._line("Via").partition(",")[0].partition(";")[0])
+                self.via = Via.parse(self._line("Via").partition(",")[0].partition(";")[0])
             except SipParseError:
                 return False
         return True
@@ -390,7 +400,9 @@ class Response(Message):
     __slots__ = ("reason", "status")
 
     def __init__(self, status: int, reason: str, fields: dict[str, list[str]], body: bytes = b"") -> None:
-        super().__init__(fields, body)
+        self.fields = fields
+        self.body = body
+        self._contacts = None
         self.status = status
         self.reason = reason
 
@@ -422,7 +434,7 @@ class Response(Message):
             if values is not None:
                 fields["Timestamp"] = values
         elif tag and "To" in fields and not _has_tag(request):
-            fields["To"] = [f"{fields['To'][0]};tag={tag}"]
+            fields["To"] = [f"{source['To'][0]};tag={tag}"]
         if 100 < status < 300 and request.method in _DIALOG_FORMING:
             values = source.get("Record-Route")
             if values is not None:

@@ -29,6 +29,7 @@ _FOLD_STARTS: Final = " \t"
 _FOLD: Final = re.compile(r"\r\n[ \t]+")
 _ONCE: Final = frozenset({"From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Type", "Expires"})
 _NEEDED: Final = ("Via", "From", "To", "Call-ID", "CSeq")
+_ALL_NEEDED: Final = frozenset(_NEEDED)
 
 
 def parse(data: bytes) -> Request | Response:
@@ -121,6 +122,8 @@ def _read_folded(lines: list[str], fields: dict[str, list[str]]) -> str:
 
 def _missing(fields: dict[str, list[str]]) -> str:
     """Which mandatory header is missing (RFC 3261 §8.1.1), as a fault, or ""."""
+    if fields.keys() >= _ALL_NEEDED:
+        return ""
     for name in _NEEDED:
         if name not in fields:
             return f"Missing {name}"

@@ -22,21 +22,22 @@ def stamp(request: Request, via: Via, flow: Flow) -> Flow:
     host, port = flow.remote
     params = via.params
     if "rport" in params:
-        request.replace_first("Via", _with_source(via, host, port))
+        request.replace_via(_with_source(via, host, port))
         if flow.transport == "UDP":
             return flow
     elif via.host != host or "received" in params:
-        request.replace_first("Via", str(via.with_params(received=_received(host))))
+        request.replace_via(via.with_params(received=_received(host)))
     return _back(flow, (host, via.port or DEFAULT_PORT))
 
 
-def _with_source(via: Via, host: str, port: int) -> str:
+def _with_source(via: Via, host: str, port: int) -> Via:
     """RFC 3581 §4: `rport` gets its value and `received` is there even when it says nothing new."""
-    text = str(via)
-    before, name, after = text.partition(";rport")
+    received = _received(host)
+    text = ""
+    before, name, after = str(via).partition(";rport")
     if name and "received" not in via.params and (not after or after[0] == ";") and ";rport" not in after:
-        return f"{before};rport={port};received={_received(host)}{after}"
-    return str(via.with_params(rport=str(port), received=_received(host)))
+        text = f"{before};rport={port};received={received}{after}"
+    return via.with_params(text=text, rport=str(port), received=received)
 
 
 def _received(host: str) -> str:
