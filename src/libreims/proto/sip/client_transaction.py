@@ -66,6 +66,9 @@ class ClientTransaction:
         del headers
         return None
 
+    def give_up(self) -> None:
+        """Wait for the answer of an INVITE no longer than 64*T1; any other request is bounded already."""
+
     def stop(self) -> None:
         """End without a word to anyone."""
         self._terminate()
@@ -240,6 +243,11 @@ class InviteClientTransaction(ClientTransaction):
         elif self.state is State.PROCEEDING and self._timeout is None:
             return self._send_cancel(headers)
         return None
+
+    def give_up(self) -> None:
+        """As `cancel`, but no CANCEL is sent: wait 64*T1 for a final response, then `timed_out`."""
+        if self.state is State.PROCEEDING and self._timeout is None:
+            self._timeout = self._layer.clock.call_later(64 * self._layer.timers.t1, self._timed_out)
 
     def _send_cancel(self, headers: Iterable[tuple[str, str]]) -> ClientTransaction:
         layer = self._layer

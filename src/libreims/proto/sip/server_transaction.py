@@ -5,6 +5,8 @@ Each public method is an event; what it does in which state stands in the method
 
 from __future__ import annotations
 
+from typing import Any
+
 from libreims.base.clock import Cancellable
 from libreims.proto.sip.flow import Flow
 from libreims.proto.sip.message import Request, Response
@@ -22,6 +24,7 @@ class ServerTransaction:
         "_last",
         "_layer",
         "_local_tag",
+        "context",
         "flow",
         "key",
         "listener",
@@ -47,6 +50,8 @@ class ServerTransaction:
         self.flow = flow
         self.reply_flow = reply_flow
         self.listener: ServerListener | None = None
+        self.context: Any = None
+        """Whatever the transaction user wants to find again with its answer."""
         self.state = State.TRYING
         self._last = b""  # the last provisional response, then the final one
         self._local_tag = ""

@@ -93,7 +93,8 @@ class SipStack:
     `timers` may be replaced at run time and holds for what starts afterwards.  Three hooks for logs:
     `originated` sees what the stack sends by itself (ACK, 100, answers to CANCEL and malformed requests),
     `absorbed` sees requests that go no further (ACK to a failure, CANCEL, merged), `stray` sees
-    responses without a transaction, which are dropped (RFC 6026 §8.9).
+    responses without a transaction, which are dropped (RFC 6026 §8.9).  `screen` is asked before the CANCEL
+    of an INVITE with a `context` is answered: True when it has dealt with the CANCEL, and the INVITE goes on.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class SipStack:
         self.originated: Callable[[Message, Flow], None] | None = None
         self.absorbed: Callable[[Request, Flow], None] | None = None
         self.stray: Callable[[Response, Flow], None] | None = None
+        self.screen: Callable[[ServerTransaction, ServerTransaction], bool] | None = None
         self.transmit = transport.send
         self._clients: dict[ClientKey, ClientTransaction | None] = {}  # None: completed, absorbs responses
         self._servers: dict[ServerKey, ServerTransaction | _Answered] = {}
@@ -264,6 +266,8 @@ class SipStack:
             self.absorbed(cancel, flow)
         invite = self._servers.get(server_key(cancel, via, "INVITE"))
         transaction = NonInviteServerTransaction(self, key, None, cancel, flow, reply_flow)
+        if isinstance(invite, InviteServerTransaction) and self._screened(invite, transaction):
+            return
         if isinstance(invite, InviteServerTransaction):
             response = Response.to_request(cancel, 200, tag=invite.local_tag)
         elif any(server_key(cancel, via, method) in self._servers for method in CANCELLABLE):
@@ -275,6 +279,14 @@ class SipStack:
         transaction.respond(response)
         if isinstance(invite, InviteServerTransaction) and invite.state is State.PROCEEDING:
             self.user.cancel_received(invite, cancel)
+
+    def _screened(self, invite: ServerTransaction, cancel: ServerTransaction) -> bool:
+        return (
+            self.screen is not None
+            and invite.context is not None
+            and invite.state is State.PROCEEDING
+            and self.screen(invite, cancel)
+        )
 
     def _malformed(self, data: bytes, flow: Flow, error: SipParseError) -> None:
         """Answer without a transaction where the message lets us, else hand it to the user."""
