@@ -17,6 +17,7 @@ from libreims.base.log import Log
 from libreims.base.timers import TimerWheel
 from libreims.base.tokens import Tokens
 from libreims.call.calls import Calls, LegTable
+from libreims.call.history import History
 from libreims.call.incoming import IncomingCalls, caller_key
 from libreims.call.locate import Locator
 from libreims.call.services import CallServices
@@ -66,7 +67,7 @@ class Server:
         self.bindings = Bindings(wheel, utc, bus)
         self.relay = MediaRelay(network, wheel, log.layer("media"), tokens)
 
-        callflow = Callflow(log.layer("sip"), self.counters)
+        callflow = Callflow(log.layer("sip"), self.counters, wheel)
         self._serial = Serial()
         router = Router(callflow, self._serial, self.counters, ims)
         self.transport = SipTransport(
@@ -84,6 +85,7 @@ class Server:
         self.reg_event = RegEvent(config, self.users, self.bindings, self.agent, wheel, bus, ims)
         registration = Registration(self.registrar, self.reg_event, authenticator, self.agent)
 
+        self.dialogs = History(wheel, utc, bus, callflow)
         legs = LegTable()
         services = CallServices(self.agent, wheel, tokens, config, ims, legs)
         locator = Locator(self.users, self.bindings, config)
@@ -124,6 +126,7 @@ class Server:
             await asyncio.sleep(0.02)
         self._serial.cancel()
         self.reg_event.close()
+        self.dialogs.close()
         self.bindings.close()
         self.stack.stop()
         self.transport.close()

@@ -36,6 +36,10 @@ class Bus:
 
         return unsubscribe
 
+    def wanted(self, event: type) -> bool:
+        """Whether anyone listens: asked before an event is made that is dear to make."""
+        return bool(self._listeners.get(event))
+
     def publish(self, event: object) -> None:
         """Tell every listener; one that raises is logged and the others are told all the same."""
         for listener in self._listeners.get(type(event), ()):

@@ -7,6 +7,7 @@ them here.  Called by `cscf.router` (in) and `cscf.user_agent` (out).
 
 from __future__ import annotations
 
+from libreims.base.clock import Clock
 from libreims.base.counters import Counters
 from libreims.base.log import LayerLog
 from libreims.net.address import text
@@ -15,6 +16,12 @@ from libreims.proto.sip.message import Message, Request, Response
 
 REMEMBERED_CALL_IDS = 16384
 """Call-IDs whose log number is remembered; the oldest are forgotten first."""
+
+EVENTS_KEPT = 1000
+"""Most events of one dialog; what comes later is not listed."""
+
+Followed = tuple[float, str, str]
+"""Clock time, direction and name of a message."""
 
 
 class DialogNumbers:
@@ -38,20 +45,43 @@ class DialogNumbers:
 class Callflow:
     """Sees every message: writes the SIP log and counts."""
 
-    def __init__(self, log: LayerLog, counters: Counters) -> None:
+    def __init__(self, log: LayerLog, counters: Counters, clock: Clock) -> None:
         self._log = log
         self._counters = counters
         self._numbers = DialogNumbers()
+        self._time = clock.time
+        self._followed: dict[str, list[Followed]] = {}
+
+    def follow(self, call_id: str, events: list[Followed]) -> None:
+        """List every message with this Call-ID from now on (clock time, `send` or `recv`, `message_name`)."""
+        self._followed[call_id] = events
+
+    def unfollow(self, call_id: str, events: list[Followed]) -> None:
+        """Stop; harmless where another dialog with the same Call-ID is followed meanwhile."""
+        if self._followed.get(call_id) is events:
+            del self._followed[call_id]
 
     def received(self, message: Message, flow: Flow) -> None:
         """A request or response has come in."""
-        self._counters.count(message_name(message))
+        name = message_name(message)
+        self._counters.count(name)
+        if self._followed:
+            self._list("recv", message, name)
         self._write("FROM", message, flow)
 
     def sent(self, message: Message, flow: Flow) -> None:
         """A request or response has gone out."""
-        self._counters.count(message_name(message))
+        name = message_name(message)
+        self._counters.count(name)
+        if self._followed:
+            self._list("send", message, name)
         self._write("TO", message, flow)
+
+    def _list(self, direction: str, message: Message, name: str) -> None:
+        lines = message.fields.get("Call-ID")
+        events = self._followed.get(lines[0]) if lines else None
+        if events is not None and len(events) < EVENTS_KEPT:
+            events.append((self._time(), direction, name))
 
     def unanswered(self, request: Request, flow: Flow) -> None:
         """A request of ours got no final response in time."""

@@ -11,6 +11,7 @@ from libreims.proto.sip.errors import SipParseError
 from libreims.proto.sip.flow import Flow
 from libreims.proto.sip.message import Response
 from libreims.proto.sip.parser import parse
+from support.manual_clock import ManualClock
 
 FLOW = Flow("UDP", ("10.0.0.1", 5060), ("10.0.0.2", 5060))
 REQUEST = (
@@ -23,7 +24,7 @@ def logged(response: Response) -> tuple[object, str]:
     """Identifier and text of the line."""
     log = Log(utc=lambda: 0.0)
     log.configure("all.level=debug,all.max_size=1")
-    Callflow(log.layer("sip"), Counters()).sent(response, FLOW)
+    Callflow(log.layer("sip"), Counters(), ManualClock()).sent(response, FLOW)
     [entry] = log.ring.since(0)[1]
     return entry.id, entry.message
 
