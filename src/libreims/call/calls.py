@@ -6,7 +6,7 @@ from libreims.base.counters import Counters
 from libreims.base.errors import Reject
 from libreims.base.tokens import Tokens
 from libreims.call.echo import EchoParty
-from libreims.call.events import Cause
+from libreims.call.events import Cause, sip_reason
 from libreims.call.fork import Fork
 from libreims.call.leg import Leg
 from libreims.call.leg_media import LegMedia
@@ -20,6 +20,7 @@ from libreims.config.schema import SipAddr
 from libreims.cscf.answer import Answer
 from libreims.media.ports import OutOfPorts
 from libreims.media.relay import MediaPort, MediaRelay
+from libreims.proto.sip.errors import SipParseError
 from libreims.proto.sip.flow import Address, Flow
 from libreims.proto.sip.message import Message, Request
 from libreims.proto.sip.server_transaction import ServerTransaction
@@ -88,6 +89,7 @@ class Calls:
     def invite(self, transaction: ServerTransaction, caller: Caller) -> None:
         """An INVITE outside a dialog; raises Reject."""
         request = transaction.request
+        number = self._new_number()
         self._services.agent.respond(transaction, Answer(100))
         found = self._locator.callee(request)
         subscriber, entry = found[0]
@@ -95,33 +97,36 @@ class Calls:
         if subscriber is None:
             mt = EchoParty(entry.key, self._services.tokens)
         else:
-            branches = [self._branch(target) for target in self._locator.targets(found, caller, request)]
+            branches = [
+                self._branch(target, number) for target in self._locator.targets(found, caller, request)
+            ]
             mt = branches[0] if len(branches) == 1 else Fork(branches)
-        mo = UasLeg(self._services, self._media(transaction.flow), transaction, caller.subscriber.impi)
-        number = self._new_number()
+        mo = UasLeg(
+            self._services, self._media(transaction.flow, number), transaction, caller.subscriber.impi
+        )
         session = Session(self._services, number, mo, mt, self._finished)
         self._sessions[number] = session
         self._counters.count("call")
         try:
             mo.start()
-        except Reject:
+        except (Reject, SipParseError):
             # The router answers; what was begun is given back.
             mo.release()
             mt.release()
             del self._sessions[number]
             raise
 
-    def _branch(self, target: Target) -> UacLeg:
-        return UacLeg(self._services, self._media(target.flow), target)
+    def _branch(self, target: Target, number: int) -> UacLeg:
+        return UacLeg(self._services, self._media(target.flow, number), target)
 
-    def _media(self, flow: Flow) -> LegMedia:
+    def _media(self, flow: Flow, number: int) -> LegMedia:
         """Media ports at the address that faces the phone."""
         socket = self._socket(flow.local)
         bound = (socket.bind_addr or socket.addr)[0]
 
         def open_port(kind: str) -> MediaPort:
             try:
-                return self._relay.open(bound, socket.port_min, socket.port_max, kind=kind)
+                return self._relay.open(bound, socket.port_min, socket.port_max, kind=kind, id=number)
             except OutOfPorts as error:
                 raise Reject(
                     503, f"no media port is free: {error}", headers=(("Retry-After", "10"),)
@@ -133,11 +138,19 @@ class Calls:
         """The `sip_addr` entry of one of our addresses."""
         sockets = self._services.config.current.sip_addr
         for socket in sockets:
+            if local == socket.addr:
+                return socket
+        for socket in sockets:
             if local[0] in (socket.addr[0], (socket.bind_addr or socket.addr)[0]):
                 return socket
         return sockets[0]
 
     def _new_number(self) -> int:
+        """A number of four hexadecimal digits for the log. Raises Reject when all are taken."""
+        if len(self._sessions) > 0xFFFF:
+            raise Reject(
+                503, "65536 calls are on, no more can be told apart", headers=(("Retry-After", "10"),)
+            )
         number = self._last_number
         while True:
             number = (number + 1) & 0xFFFF
@@ -171,16 +184,18 @@ class Calls:
             leg.ack_received(ack)
         return leg is not None
 
-    def cancel_received(self, transaction: ServerTransaction) -> None:
+    def cancel_received(self, transaction: ServerTransaction, cancel: Request) -> None:
         """CANCEL of an INVITE that has no final response; the stack has answered the CANCEL itself."""
         leg = self._legs.find(transaction.request.call_id, transaction.local_tag)
         if leg is not None:
-            leg.cancel_received(transaction)
+            leg.cancel_received(transaction, cancel)
+        else:  # the caller is still being authenticated
+            self._services.agent.respond(transaction, Answer(487))
 
     def stop_all(self, text: str) -> None:
         """End every call: the server goes down."""
         for session in self.sessions:
-            session.stop(Cause(text, (("Reason", f'SIP;cause=503;text="{text}"'),), 503))
+            session.stop(Cause(text, sip_reason(503, text), 503))
 
 
 def _session_id(tokens: Tokens) -> int:

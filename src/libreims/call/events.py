@@ -15,6 +15,13 @@ from libreims.proto.sdp.description import SessionDescription
 Headers = tuple[tuple[str, str], ...]
 
 
+def sip_reason(status: int, text: str) -> Headers:
+    """A Reason header for BYE, CANCEL or a refusal (RFC 3326 §2); `text` may hold anything."""
+    quotable = "".join(char if " " <= char != "\x7f" else " " for char in text)
+    quotable = quotable.replace("\\", "'").replace('"', "'")
+    return (("Reason", f'SIP;cause={status};text="{quotable}"'),)
+
+
 @dataclass(frozen=True, slots=True)
 class Offered:
     """The caller wants a call."""
@@ -103,6 +110,7 @@ class InfoAnswered:
 
     number: int
     status: int
+    headers: Headers = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from libreims.call.events import Answered, Cause, Ended, Event, Notify, Progress, Refused
+from libreims.call.events import Answered, Cause, Ended, Event, Notify, Progress, Refused, sip_reason
 from libreims.call.leg import unconnected
 from libreims.call.leg_media import LegMedia
 from libreims.call.party import Party
 
 ELSEWHERE = Cause(
     "answered by another phone of the same user",
-    (("Reason", 'SIP;cause=200;text="Call completed elsewhere"'),),
+    sip_reason(200, "Call completed elsewhere"),
 )
 
 
@@ -49,7 +49,9 @@ class Fork:
             branch.join(near)
 
     def last_activity(self) -> float:
-        """Of all branches."""
+        """Of who has answered, before that of all branches."""
+        if self._winner is not None:
+            return self._winner.last_activity()
         return max(branch.last_activity() for branch in self._branches)
 
     def release(self) -> None:
@@ -74,7 +76,7 @@ class Fork:
                 self._winner = branch
                 for other in self._ringing:
                     if other is not branch:
-                        other.handle(Ended(ELSEWHERE))
+                        self._give_up(other, ELSEWHERE)
                 self.notify(event)
             case Refused():
                 self._refused(branch, event)
@@ -87,13 +89,22 @@ class Fork:
         if branch not in self._ringing:
             return
         self._ringing.remove(branch)
+        branch.release()
+        if branch is self._audible:
+            self._audible = None
         self._refusals.append(event)
         if event.status >= 600:  # RFC 3261 §16.7 step 5: nobody wants the call
             for other in self._ringing:
-                other.handle(Ended(Cause(f"{branch.phone} declined for all", event.headers)))
+                self._give_up(other, Cause(f"{branch.phone} declined for all", event.headers))
             self._ringing.clear()
         if not self._ringing:
             self.notify(min(self._refusals, key=_rank))
+
+    @staticmethod
+    def _give_up(branch: Party, cause: Cause) -> None:
+        """Cancel a branch; its media ports are not needed for what is left to be said to it."""
+        branch.handle(Ended(cause))
+        branch.release()
 
 
 def _rank(refusal: Refused) -> tuple[int, int]:

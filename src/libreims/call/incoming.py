@@ -42,7 +42,8 @@ class IncomingCalls:
     async def _authenticated(self, transaction: ServerTransaction, caller: Caller) -> None:
         """`auth_on_register_only: false`: the INVITE is challenged like a REGISTER."""
         await self._authenticator.authenticate(transaction.request, caller.subscriber, transaction.flow)
-        self._calls.invite(transaction, caller)
+        if not transaction.answered:  # the caller may have given up meanwhile
+            self._calls.invite(transaction, caller)
 
 
 def caller_key(request: Request) -> str:

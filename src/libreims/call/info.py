@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from libreims.call.events import InfoAnswered, Informed
+from libreims.call.events import Headers, InfoAnswered, Informed
+from libreims.call.guard import guarded
+from libreims.call.passing import passed_refusal
 from libreims.cscf.answer import Answer
 from libreims.proto.sip.client_transaction import ClientTransaction
 from libreims.proto.sip.message import Response
@@ -13,7 +15,7 @@ from libreims.proto.sip.server_transaction import ServerTransaction
 if TYPE_CHECKING:
     from libreims.call.leg import Leg
 
-PASSED = ("Content-Type", "Content-Disposition", "Info-Package", "Recv-Info")
+PASSED = ("Content-Type", "Content-Disposition", "Content-Encoding", "Info-Package")
 """Headers of an INFO that say what its body is; everything else belongs to its own dialog."""
 
 
@@ -40,7 +42,7 @@ class Info:
         """The other side has answered."""
         transaction = self._waiting.pop(event.number, None)
         if transaction is not None:
-            self._leg.services.agent.respond(transaction, Answer(event.status))
+            self._leg.services.agent.respond(transaction, Answer(event.status, headers=event.headers))
 
     def send(self, event: Informed) -> None:
         """Relay to this phone."""
@@ -51,26 +53,37 @@ class Info:
         transaction = leg.send(leg.request("INFO", event.headers, event.body), self)
         self._sent[transaction] = event.number
 
+    @property
+    def leg(self) -> Leg:
+        """Whose INFOs these are."""
+        return self._leg
+
+    @guarded
     def response_received(self, transaction: ClientTransaction, response: Response) -> None:
         """The phone has answered a relayed INFO."""
-        if response.status >= 200:
-            self._finish(transaction, response.status)
+        status = response.status
+        if status >= 300:
+            seen, _, headers = passed_refusal(response, in_dialog=True)
+            self._finish(transaction, seen, headers)
+        elif status >= 200:
+            self._finish(transaction, status)
+        if status == 481:
+            self._leg.lost(f"{self._leg.phone} does not know the call any more (481)", 481)
 
+    @guarded
     def timed_out(self, transaction: ClientTransaction) -> None:
         """No answer: the far side is told; whether the call is dead the next request shows."""
-        self._finish(transaction, 408)
+        self._finish(transaction, 504)
 
+    @guarded
     def transport_failed(self, transaction: ClientTransaction, error: Exception) -> None:
         """The phone cannot be reached."""
-        self._finish(transaction, 503)
+        self._finish(transaction, 500)
 
-    def _finish(self, transaction: ClientTransaction, status: int) -> None:
+    def _finish(self, transaction: ClientTransaction, status: int, headers: Headers = ()) -> None:
         number = self._sent.pop(transaction, None)
-        if number is None:
-            return
-        self._leg.notify(InfoAnswered(number, status))
-        if status == 481:
-            self._leg.lost(f"{self._leg.phone} does not know the call any more (481)")
+        if number is not None:
+            self._leg.notify(InfoAnswered(number, status, headers))
 
     def abandon(self) -> None:
         """The dialog ends: pending requests are answered (RFC 3261 §15.1.2)."""

@@ -8,6 +8,7 @@ until the dialog is confirmed; from then on this class serves both.  In-dialog r
 from __future__ import annotations
 
 from libreims.base.errors import Reject
+from libreims.call.body import answer_of
 from libreims.call.events import (
     Acknowledged,
     Cause,
@@ -20,6 +21,7 @@ from libreims.call.events import (
     InfoAnswered,
     Informed,
     Notify,
+    sip_reason,
 )
 from libreims.call.info import Info
 from libreims.call.leg_media import LegMedia
@@ -32,7 +34,9 @@ from libreims.proto.sip.client_transaction import ClientTransaction
 from libreims.proto.sip.dialog import Dialog
 from libreims.proto.sip.message import Request, Response
 from libreims.proto.sip.server_transaction import ServerTransaction
+from libreims.proto.sip.transaction import ClientListener
 
+NEW = "new"
 CONFIRMED = "confirmed"
 ENDING = "ending"
 """Our BYE is out; the dialog goes with its answer."""
@@ -55,10 +59,11 @@ class Leg:
         self.behind_nat = behind_nat
         self._hop = ""  # the next hop that `_way` leads to
         self._way = flow
+        self._datagrams_only = False  # the phone does not listen on TCP
         self.phone = phone
         self.notify: Notify = unconnected
         self.dialog: Dialog | None = None
-        self.state = "new"
+        self.state = NEW
         self.peer_allows: tuple[str, ...] = ()
         self.modify = Modify(self)
         self.info = Info(self)
@@ -107,7 +112,8 @@ class Leg:
         dialog = self.dialog
         assert dialog is not None
         self._heard = self.services.clock.time()
-        if self.state in (ENDING, ENDED) and request.method != "BYE":
+        over = self.state in (ENDING, ENDED) or self.notify is unconnected
+        if over and request.method != "BYE":
             raise Reject(481, f"{request.method} from {self.phone} for a call that is already over")
         dialog.accepts(request)
         procedure = PROCEDURES.get(request.method)
@@ -120,7 +126,7 @@ class Leg:
         self._heard = self.services.clock.time()
         self.modify.ack_received(ack)
 
-    def cancel_received(self, transaction: ServerTransaction) -> None:
+    def cancel_received(self, transaction: ServerTransaction, cancel: Request) -> None:
         """The phone takes an INVITE back that has no final response yet."""
         self.modify.cancel_received(transaction)
 
@@ -159,8 +165,29 @@ class Leg:
         agent, target = self.services.agent, self.dialog.next_hop
         if target != self._hop:
             self._hop = target
-            self._way = self.flow if self.behind_nat else agent.flow_to(request, self.flow)
-        return agent.sized(self._way, request) if request.body else self._way
+            self._way = self.flow if self.behind_nat else agent.flow_toward(target, self.flow)
+        if not request.body or self._datagrams_only:
+            return self._way
+        return agent.sized(self._way, request)
+
+    def send_as_datagram(
+        self, transaction: ClientTransaction, way: Flow, listener: ClientListener
+    ) -> ClientTransaction | None:
+        """RFC 3261 §18.1.1: what went to TCP for its size alone, where nobody listens, goes to UDP."""
+        if transaction.flow.transport != "TCP" or way.transport != "UDP":
+            return None
+        self._datagrams_only = True
+        self.services.log.warn(
+            f"{self.phone} takes no TCP connection: its large requests go over UDP, in fragments"
+        )
+        request = transaction.request
+        request.remove("Via")
+        return self.services.agent.request(request, way, listener)
+
+    @property
+    def way(self) -> Flow:
+        """The way of the latest in-dialog request, as far as it is not too big for it."""
+        return self._way
 
     def contact(self) -> tuple[str, str]:
         """Our Contact header in this dialog."""
@@ -182,11 +209,43 @@ class Leg:
         self.state = ENDING
         self.send(self.request("BYE", cause.headers), ByeListener(self))
 
-    def lost(self, text: str) -> None:
-        """The dialog turned out to be dead (481, 408, no ACK): end it and tell the session."""
+    def answer_in_ack(self, ack: Request) -> None:
+        """The ACK has to answer the offer in our 2xx (RFC 3261 §13.2.1); a call without that cannot go on."""
+        try:
+            description = answer_of(ack, self.phone, self.media.last_shown, self.services.log)
+            if description is None:
+                raise Reject(488, f"{self.phone} acknowledged our offer without an answer in its ACK")
+        except Reject as reject:
+            self.services.log.error(reject.why)
+            self.lost(reject.why, 488)
+            return
+        self.media.answered(description)
+        self.media.settle()
+        self.notify(Acknowledged(description))
+
+    @property
+    def leg(self) -> Leg:
+        """Itself: see `guard`."""
+        return self
+
+    def failed(self, error: Exception) -> None:
+        """What came from the phone could not be dealt with: the call ends on both sides."""
+        log = self.services.log
+        if isinstance(error, Reject):
+            log.error(error.why)
+            cause = Cause(error.why, sip_reason(error.status, error.why), error.status)
+        else:
+            log.exception(f"the call with {self.phone} is ended by a fault of the server", error)
+            cause = Cause("internal error", sip_reason(500, "Internal error"), 500)
+        notify = self.notify
+        self.handle(Ended(cause))
+        notify(Ended(cause))
+
+    def lost(self, text: str, status: int = 408) -> None:
+        """The dialog turned out to be dead or of no use (481, 408, no ACK): end it and tell the session."""
         if self.state in (ENDING, ENDED):
             return
-        cause = Cause(text, (("Reason", f'SIP;cause=408;text="{text}"'),))
+        cause = Cause(text, sip_reason(status, text))
         notify = self.notify
         self.hang_up(cause)
         notify(Ended(cause))

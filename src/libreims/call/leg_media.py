@@ -12,7 +12,7 @@ from collections.abc import Callable
 from libreims.media.relay import MediaPort, bridge
 from libreims.net.port import Address
 from libreims.proto.sdp.description import SessionDescription
-from libreims.proto.sdp.offer_answer import LocalOrigin, relayable, rewrite
+from libreims.proto.sdp.offer_answer import LocalOrigin, effective_direction, relayable, rewrite
 
 OpenPort = Callable[[str], MediaPort]
 """Opens an RTP/RTCP pair for a media type (`audio`, `video`, `text`); raises OutOfPorts."""
@@ -21,14 +21,17 @@ OpenPort = Callable[[str], MediaPort]
 class LegMedia:
     """Ports and agreed descriptions of one dialog."""
 
-    __slots__ = ("_agreed", "_offered", "_open", "_origin", "_shown", "ports")
+    __slots__ = ("_agreed", "_host", "_offered", "_open", "_origin", "_shown", "_standing", "ports")
 
     def __init__(self, open_port: OpenPort, host: str, session_id: int) -> None:
+        """`host`: the address that the phone is told, which need not be the one that is bound."""
         self._open = open_port
+        self._host = host
         self._origin = LocalOrigin.start(session_id, host)
         self._agreed: SessionDescription | None = None  # the phone's, in force
         self._offered: SessionDescription | None = None  # the phone's, not answered yet
         self._shown: SessionDescription | None = None  # ours, the last one sent to the phone
+        self._standing: SessionDescription | None = None  # ours, in force
         self.ports: list[MediaPort | None] = []
         """One for each m-line; None where it is off."""
 
@@ -36,6 +39,16 @@ class LegMedia:
         """The phone offers this; nothing changes until `settle`. Raises OutOfPorts."""
         self._provide(description)
         self._offered = description
+
+    @property
+    def agreed(self) -> SessionDescription | None:
+        """The phone's description that is in force."""
+        return self._agreed
+
+    @property
+    def last_shown(self) -> SessionDescription | None:
+        """Ours that the phone saw last: what its answer has to fit."""
+        return self._shown
 
     def answered(self, description: SessionDescription) -> None:
         """The phone answers (or previews its answer) with this; packets go there from now on."""
@@ -45,24 +58,32 @@ class LegMedia:
     def shown(self, description: SessionDescription) -> bytes:
         """The far side's description as this phone gets to see it. Raises OutOfPorts."""
         self._provide(description)
-        addresses = [port.local if port is not None else None for port in self.ports]
+        host = self._host
+        addresses = [(host, port.local[1]) if port is not None else None for port in self.ports]
         ours = rewrite(description, addresses, self._origin.origin, preconditions=False)
         self._shown = self._origin.stamp(ours)
         return self._shown.encode()
+
+    def preview(self) -> None:
+        """Early media: packets go to where the phone's offer wants them; the answer may differ yet."""
+        if self._offered is not None:
+            self._apply(self._offered)
 
     def settle(self) -> None:
         """Offer and answer are both known: put the phone's offer in force, give up what is off."""
         offered, self._offered = self._offered, None
         if offered is not None:
             self._apply(offered)
+        self._standing = self._shown
         for index, port in enumerate(self.ports):
             if port is not None and not (_is_on(self._agreed, index) and _is_on(self._shown, index)):
                 port.close()
                 self.ports[index] = None
 
     def withdraw(self) -> None:
-        """The change was refused: ports opened for it are given back."""
+        """The change was refused: ports opened for it are given back, the rest is as it was."""
         self._offered = None
+        self._shown = self._standing
         for index, port in enumerate(self.ports):
             if port is not None and not _is_on(self._agreed, index):
                 port.close()
@@ -79,10 +100,17 @@ class LegMedia:
         return max((port.last_activity for port in self.ports if port is not None), default=float("-inf"))
 
     def expects_packets(self) -> bool:
-        """Whether the phone said that it would send something (not held, not switched off)."""
-        agreed = self._agreed
-        return agreed is not None and any(
-            port is not None and agreed.direction(index) in ("sendrecv", "sendonly")
+        """Whether an m-line is to flow both ways.
+
+        One way only is how phones hold, and most of them send nothing meanwhile, whatever they announced.
+        """
+        agreed, shown = self._agreed, self._shown
+        if agreed is None or shown is None:
+            return False
+        return any(
+            port is not None
+            and effective_direction(agreed, index) == "sendrecv"
+            and effective_direction(shown, index) == "sendrecv"
             for index, port in enumerate(self.ports)
         )
 

@@ -8,8 +8,11 @@ One exchange at a time in a dialog (RFC 3261 §14, RFC 3311 §5.2):
 | THEIRS   | 500 with Retry-After         | refused 491              |
 | OURS     | 491                          | refused 491              |
 | ACK_DUE  | 491 (its ACK is missing)     | refused 491              |
+| RESTORING| 491                          | refused 491              |
 
 THEIRS ends with the far side's answer (INVITE: via ACK_DUE until the ACK is there), OURS with the phone's.
+RESTORING: the far side accepted what this phone had taken back, and is asked to go back as well.
+An UPDATE without an offer changes no media and is answered in any state (RFC 3311 §5.2).
 """
 
 from __future__ import annotations
@@ -24,7 +27,10 @@ from libreims.call.events import (
     Changed,
     ChangeRefused,
     Changing,
+    Headers,
 )
+from libreims.call.guard import guarded
+from libreims.call.passing import passed_refusal
 from libreims.cscf.answer import Answer
 from libreims.cscf.user_agent import ALLOW, SUPPORTED
 from libreims.proto.sdp.description import SessionDescription
@@ -39,6 +45,7 @@ IDLE = "idle"
 THEIRS = "theirs"
 OURS = "ours"
 ACK_DUE = "ack due"
+RESTORING = "restoring"
 
 GLARE = 491
 
@@ -46,7 +53,7 @@ GLARE = 491
 class Modify:
     """The offer/answer exchange in the dialog of one leg."""
 
-    __slots__ = ("_ack_for", "_client", "_leg", "_server", "_state", "_unacknowledged")
+    __slots__ = ("_ack_for", "_client", "_leg", "_server", "_state", "_taken_back", "_unacknowledged")
 
     def __init__(self, leg: Leg) -> None:
         self._leg = leg
@@ -57,6 +64,12 @@ class Modify:
         self._ack_for: tuple[int, bytes] | None = (
             None  # CSeq and body of the last ACK, for repeats of its 2xx
         )
+        self._taken_back: Request | None = None  # cancelled by the phone, the far side has not answered yet
+
+    @property
+    def leg(self) -> Leg:
+        """Whose dialog this changes."""
+        return self._leg
 
     # -- the phone changes the call --------------------------------------------------------------
 
@@ -64,7 +77,12 @@ class Modify:
         """A re-INVITE or UPDATE from the phone; raises Reject."""
         leg = self._leg
         request = transaction.request
-        if self._state == THEIRS:
+        assert leg.dialog is not None
+        if request.method == "UPDATE" and not request.body:
+            leg.dialog.refresh_target(request)
+            leg.services.agent.respond(transaction, Answer(200, headers=self._headers()))
+            return
+        if self._state == THEIRS or leg.state == "new":  # §14.2; RFC 3311 §5.2: the offer is not answered yet
             wait = str(leg.services.tokens.integer(0, 10))
             raise Reject(
                 500,
@@ -74,13 +92,12 @@ class Modify:
         if self._state != IDLE or leg.state != "confirmed":
             raise Reject(GLARE, f"{request.method} from {leg.phone} crosses another exchange in this call")
         description = offer_of(request, leg.phone)
-        assert leg.dialog is not None
-        leg.dialog.refresh_target(request)
-        if description is None and request.method == "UPDATE":
-            leg.services.agent.respond(transaction, Answer(200, headers=self._headers()))
-            return
         if description is not None:
-            leg.media.offered(description)
+            try:
+                leg.media.offered(description)
+            except Reject:
+                leg.media.withdraw()
+                raise
         self._state = THEIRS
         self._server = transaction
         if request.method == "INVITE":
@@ -90,25 +107,56 @@ class Modify:
 
     def answer(self, event: Changed | ChangeRefused) -> None:
         """The far side has answered the phone's change."""
-        transaction, self._server = self._server, None
+        transaction = self._server
         if self._state != THEIRS or transaction is None:
+            self._answered_too_late(event)
             return
         leg = self._leg
         agent = leg.services.agent
+        request = transaction.request
         if isinstance(event, ChangeRefused):
             self._state = IDLE
+            self._server = None
             leg.media.withdraw()
             agent.respond(transaction, Answer(event.status, headers=event.headers))
             return
+        assert leg.dialog is not None
         body = leg.media.shown(event.description) if event.description is not None else b""
-        leg.media.settle()
+        leg.dialog.refresh_target(request)
+        if request.body:
+            leg.media.settle()
         answer = Answer(200, headers=self._headers(), body=body, content_type=SDP_TYPE if body else "")
-        if transaction.request.method == "INVITE":
+        if request.method == "INVITE":
             self._state = ACK_DUE
-            self._server = transaction
         else:
             self._state = IDLE
+            self._server = None
         agent.respond(transaction, answer)
+
+    def _answered_too_late(self, event: Changed | ChangeRefused) -> None:
+        """The phone has cancelled its change; a far side that accepted it all the same has to go back."""
+        leg = self._leg
+        request, self._taken_back = self._taken_back, None
+        if self._state == RESTORING:
+            self._state = IDLE
+            if isinstance(event, ChangeRefused):
+                leg.services.log.warn(
+                    f"{leg.phone} cancelled a change that the other side accepted, and that side refuses to "
+                    f"take it back ({event.status}): the two may differ in what they think is on hold"
+                )
+            return
+        agreed = leg.media.agreed
+        if request is None or agreed is None or isinstance(event, ChangeRefused):
+            return
+        if request.body:
+            self._state = RESTORING
+            leg.notify(Changing("INVITE", agreed))
+        elif event.description is not None and len(event.description.media) == len(agreed.media):
+            leg.notify(Acknowledged(agreed))
+        else:
+            leg.lost(
+                f"{leg.phone} cancelled a request for an offer that the other side made all the same", 487
+            )
 
     def ack_received(self, ack: Request) -> None:
         """The ACK of our 2xx; it carries the answer when the 2xx carried the offer."""
@@ -122,10 +170,8 @@ class Modify:
         transaction.acknowledged()
         self._server = None
         self._state = IDLE
-        description = answer_of(ack, self._leg.phone)
-        if description is not None and not transaction.request.body:
-            self._leg.media.answered(description)
-            self._leg.notify(Acknowledged(description))
+        if not transaction.request.body:
+            self._leg.answer_in_ack(ack)
 
     def cancel_received(self, transaction: ServerTransaction) -> None:
         """The phone takes its re-INVITE back."""
@@ -133,12 +179,19 @@ class Modify:
             return
         self._state = IDLE
         self._server = None
+        self._taken_back = transaction.request
         self._leg.media.withdraw()
         self._leg.services.agent.respond(transaction, Answer(487))
         self._leg.notify(ChangeCancelled())
 
-    def ack_missing(self) -> None:
-        """No ACK for our 2xx: the session ends (RFC 3261 §14.2 as §13.3.1.4)."""
+    @guarded
+    def ack_missing(self, transaction: ServerTransaction) -> None:
+        """No ACK for our 2xx: the session ends (RFC 3261 §14.2 as §13.3.1.4).
+
+        An ACK to a refusal is not missed.
+        """
+        if transaction is not self._server or self._state != ACK_DUE:
+            return
         self._state = IDLE
         self._server = None
         self._leg.lost(f"{self._leg.phone} never acknowledged our 200 OK (no ACK)")
@@ -154,13 +207,19 @@ class Modify:
         method = event.method
         if method == "UPDATE" and "UPDATE" not in leg.peer_allows:  # RFC 3311 §5.1
             method = "INVITE"
-        body = leg.media.shown(event.description) if event.description is not None else b""
+        body = b""
         headers = self._headers()
-        if body:
+        if event.description is not None:
+            try:
+                body = leg.media.shown(event.description)
+            except Reject:
+                leg.media.withdraw()
+                raise
             headers = (*headers, ("Content-Type", SDP_TYPE))
         self._state = OURS
         self._client = leg.send(leg.request(method, headers, body), self)
 
+    @guarded
     def response_received(self, transaction: ClientTransaction, response: Response) -> None:
         """The phone answers our re-INVITE or UPDATE."""
         if response.status < 200:
@@ -168,7 +227,8 @@ class Modify:
         if response.status < 300:
             self._accepted(transaction, response)
         elif transaction is self._client:
-            self._refused(response.status, response)
+            seen, _, headers = passed_refusal(response, in_dialog=True)
+            self._refused(seen, headers, gone=response.status in (408, 481))
 
     def _accepted(self, transaction: ClientTransaction, response: Response) -> None:
         leg = self._leg
@@ -178,28 +238,41 @@ class Modify:
             return
         self._client = None
         try:
-            description = answer_of(response, leg.phone)
+            description = self._description(request, response)
         except Reject as reject:
+            leg.services.log.error(reject.why)
             if request.method == "INVITE":
                 self.send_ack(request.cseq.number, b"")
             self._state = IDLE
             leg.media.withdraw()
-            leg.notify(ChangeRefused(reject.status))
-            leg.lost(reject.why)
+            leg.notify(ChangeRefused(488))
+            leg.lost(reject.why, 488)
             return
         assert leg.dialog is not None
         leg.dialog.refresh_target(response)
-        if description is not None:
-            leg.media.answered(description)
-        leg.media.settle()
-        if request.method != "INVITE":
-            self._state = IDLE
-        elif request.body:
-            self._state = IDLE
-            self.send_ack(request.cseq.number, b"")
+        if not request.body:
+            self._unacknowledged = response  # it waits for the answer
         else:
-            self._unacknowledged = response
+            leg.media.settle()
+            self._state = IDLE
+            if request.method == "INVITE":
+                self.send_ack(request.cseq.number, b"")
         leg.notify(Changed(description))
+
+    def _description(self, request: Request, response: Response) -> SessionDescription:
+        """What a 2xx has to bring: the answer to our offer, else an offer (RFC 3261 §14.1). Raises Reject."""
+        leg = self._leg
+        if request.body:
+            description = answer_of(response, leg.phone, leg.media.last_shown, leg.services.log)
+            if description is not None:
+                leg.media.answered(description)
+        else:
+            description = offer_of(response, leg.phone)
+            if description is not None:
+                leg.media.offered(description)
+        if description is None:
+            raise Reject(488, f"{leg.phone} accepted a change of the call without SDP")
+        return description
 
     def acknowledge(self, description: SessionDescription) -> None:
         """The far side's ACK brought the answer to the offer in this phone's 2xx."""
@@ -229,30 +302,36 @@ class Modify:
         if self._ack_for is not None and self._ack_for[0] == request.cseq.number:
             self.send_ack(*self._ack_for)
 
-    def _refused(self, status: int, response: Response | None) -> None:
+    def _refused(self, status: int, headers: Headers = (), *, gone: bool = False) -> None:
         leg = self._leg
         self._client = None
         self._state = IDLE
         leg.media.withdraw()
-        retry = response.get("Retry-After") if response is not None else None
-        leg.notify(ChangeRefused(status, (("Retry-After", retry),) if retry else ()))
-        if status in (408, 481):  # RFC 3261 §12.2.1.2: the dialog is gone
-            leg.lost(f"{leg.phone} does not know the call any more ({status})")
+        leg.notify(ChangeRefused(status, headers))
+        if gone:  # RFC 3261 §12.2.1.2
+            leg.lost(f"{leg.phone} does not know the call any more, or does not answer", 481)
 
     def cancel(self) -> None:
         """The far side took its change back."""
         if self._client is not None and self._client.request.method == "INVITE":
             self._client.cancel()
 
+    @guarded
     def timed_out(self, transaction: ClientTransaction) -> None:
         """No answer at all."""
         if transaction is self._client:
-            self._refused(408, None)
+            self._refused(504, gone=True)
 
+    @guarded
     def transport_failed(self, transaction: ClientTransaction, error: Exception) -> None:
         """Our request did not leave."""
-        if transaction is self._client:
-            self._refused(503, None)
+        if transaction is not self._client:
+            return
+        again = self._leg.send_as_datagram(transaction, self._leg.way, self)
+        if again is not None:
+            self._client = again
+        else:
+            self._refused(500)
 
     # -- the end ---------------------------------------------------------------------------------------
 
@@ -268,6 +347,7 @@ class Modify:
         if response is not None:
             self.send_ack(response.cseq.number, b"")
         self._client = None
+        self._taken_back = None
         self._state = IDLE
 
     def _headers(self) -> tuple[tuple[str, str], ...]:
@@ -284,7 +364,8 @@ class MissingAck:
 
     def ack_timeout(self, transaction: ServerTransaction) -> None:
         """64*T1 have gone by."""
-        self._modify.ack_missing()
+        self._modify.ack_missing(transaction)
 
     def transport_failed(self, transaction: ServerTransaction) -> None:
-        """Our response did not leave; the missing ACK will tell."""
+        """Our response did not leave and is not repeated any more: no ACK will come."""
+        self._modify.ack_missing(transaction)

@@ -26,6 +26,7 @@ from libreims.call.events import (
     Offered,
     Progress,
     Refused,
+    sip_reason,
 )
 from libreims.call.leg import Leg
 from libreims.call.party import Party
@@ -91,7 +92,7 @@ class Session:
             self._refuse(side, event, reject)
         except Exception as error:
             self._services.log.exception(f"the call of {self.mo.phone} is ended by a fault", error)
-            self.stop(Cause("internal error", (("Reason", 'SIP;cause=500;text="Internal error"'),), 500))
+            self.stop(Cause("internal error", sip_reason(500, "Internal error"), 500))
 
     # -- handlers ------------------------------------------------------------------------------------
 
@@ -132,8 +133,10 @@ class Session:
         assert isinstance(event, Ended)
         other = self.mt if side == MO else self.mo
         self.state = STOP
-        other.handle(event)
-        self._finish(event.cause.text)
+        try:
+            other.handle(event)
+        finally:
+            self._finish(event.cause.text)
 
     # -- the end ---------------------------------------------------------------------------------------
 
@@ -142,9 +145,13 @@ class Session:
         if self.state == STOP:
             return
         self.state = STOP
-        self.mt.handle(Ended(cause))
-        self.mo.handle(Ended(cause))
-        self._finish(cause.text)
+        try:
+            self.mt.handle(Ended(cause))
+        finally:
+            try:
+                self.mo.handle(Ended(cause))
+            finally:
+                self._finish(cause.text)
 
     def _finish(self, text: str) -> None:
         """Everything that the call held is given back, once, however it ended."""
@@ -163,12 +170,11 @@ class Session:
         if isinstance(event, Changing):
             (self.mo if side == MO else self.mt).handle(ChangeRefused(reject.status))
             return
-        cause = Cause(
-            reject.why,
-            (("Reason", f'SIP;cause={reject.status};text="{_quotable(reject.why)}"'),),
-            reject.status,
-        )
-        self.stop(cause)
+        reason = sip_reason(reject.status, reject.why)
+        if isinstance(event, Offered | Progress | Answered):
+            # The caller still waits: its answer takes along what the refusal says (Retry-After, Warning).
+            self.mo.handle(Refused(reject.status, reject.reason, reject.headers + reason))
+        self.stop(Cause(reject.why, reason, reject.status))
 
     # -- silence -----------------------------------------------------------------------------------------
 
@@ -180,14 +186,16 @@ class Session:
         """`dialog_timeout`: neither packet nor message from either side for so long."""
         self._watch = None
         timeout = self._services.config.current.dialog_timeout
+        if timeout <= 0:
+            return  # switched off meanwhile
         silent = self._services.clock.time() - max(self.mo.last_activity(), self.mt.last_activity())
         if not self.mo.media.expects_packets():
-            self._watch_activity(timeout)  # on hold: silence is what was agreed
+            self._watch_activity(timeout)  # on hold, or no media at all: silence is what was agreed
         elif silent + 1e-3 < timeout:
             self._watch_activity(timeout - silent)
         else:
             text = f"no packet and no message from either side for {silent:.0f} s (dialog_timeout)"
-            self.stop(Cause(text, (("Reason", 'SIP;cause=408;text="Media timeout"'),)))
+            self.stop(Cause(text, sip_reason(408, "Media timeout")))
 
     def _tell(self, text: str) -> None:
         self._services.log.info(text, id=self.number)
@@ -195,10 +203,6 @@ class Session:
     def _log_dropped(self, side: str, event: Event) -> None:
         name = type(event).__name__
         self._services.log.debug(f"{name} from the {side} side in state {self.state} is late", id=self.number)
-
-
-def _quotable(text: str) -> str:
-    return text.replace("\\", "'").replace('"', "'")
 
 
 Handler = Callable[[Session, str, Event], None]
@@ -212,7 +216,6 @@ def _table() -> dict[tuple[str, str, type[Event]], Handler]:
         table[state, MT, Progress] = Session._progress
         table[state, MT, Answered] = Session._answered
         table[state, MT, Refused] = Session._refused
-    # An answer that turns out to be unusable is followed by a refusal.
     for state in (INIT, RINGING, START):
         for side in (MO, MT):
             table[state, side, Ended] = Session._ended

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from libreims.base.clock import Cancellable
 from libreims.base.errors import Reject
-from libreims.call.body import SDP_TYPE, answer_of
+from libreims.call.body import SDP_TYPE, answer_of, offer_of
 from libreims.call.events import (
     Answered,
     Cause,
@@ -22,18 +22,21 @@ from libreims.call.events import (
     Offered,
     Progress,
     Refused,
+    sip_reason,
 )
-from libreims.call.leg import CONFIRMED, ENDED, ENDING, Leg
+from libreims.call.guard import guarded
+from libreims.call.leg import CONFIRMED, ENDED, ENDING, NEW, Leg
 from libreims.call.leg_media import LegMedia
 from libreims.call.modify import GLARE
+from libreims.call.passing import passed_answer, passed_refusal
 from libreims.call.services import CallServices
 from libreims.cscf.user_agent import ALLOW, SUPPORTED
 from libreims.net.port import Flow
+from libreims.proto.sdp.description import SessionDescription
 from libreims.proto.sip.client_transaction import ClientTransaction
 from libreims.proto.sip.dialog import Dialog
 from libreims.proto.sip.message import Request, Response
 
-NEW = "new"
 CALLING = "calling"
 CANCELLING = "cancelling"
 
@@ -71,6 +74,7 @@ class UacLeg(Leg):
         self._transaction: ClientTransaction | None = None
         self._ring_timer: Cancellable | None = None
         self._cause: Cause | None = None
+        self._dropped: set[str] = set()  # tags of other answers to a fork that have got their BYE
 
     # -- the caller's side ---------------------------------------------------------------------
 
@@ -110,7 +114,6 @@ class UacLeg(Leg):
             headers.append(("Content-Type", SDP_TYPE))
         request = Request.build("INVITE", target.uri, headers, body)
         flow = services.agent.sized(target.flow, request)
-        self.flow = flow
         self.state = CALLING
         self._ring_timer = services.clock.call_later(RING_TIME, self._no_answer)
         self._transaction = services.agent.request(request, flow, self)
@@ -126,15 +129,18 @@ class UacLeg(Leg):
             assert self._transaction is not None
             self._transaction.cancel(cause.headers)
 
+    @guarded
     def _no_answer(self) -> None:
         self._ring_timer = None
         text = f"{self.phone} was called for {RING_TIME:g} s without an answer"
-        cause = Cause(text, (("Reason", 'SIP;cause=408;text="No answer"'),), 408)
+        self.services.log.info(text)
+        cause = Cause(text, sip_reason(408, "No answer"), 408)
         self._cancel(cause)
         self.notify(Refused(408, None, (("Reason", 'Q.850;cause=19;text="No answer"'),)))
 
     # -- the phone's side --------------------------------------------------------------------------
 
+    @guarded
     def response_received(self, transaction: ClientTransaction, response: Response) -> None:
         """A response to our INVITE."""
         status = response.status
@@ -142,7 +148,7 @@ class UacLeg(Leg):
             return
         if status < 200:
             if self.state == CALLING:
-                self._progress(response)
+                self._progress(transaction, response)
         elif status < 300:
             self._accepted(transaction, response)
         elif self.state in (CALLING, CANCELLING):
@@ -151,20 +157,25 @@ class UacLeg(Leg):
             if waiting:
                 self._refused(response)
 
-    def _progress(self, response: Response) -> None:
-        try:
-            description = answer_of(response, self.phone)
-        except Reject as reject:
-            self.services.log.warn(f"{reject.why}; the {response.status} goes on without it")
-            description = None
-        if description is not None:
-            self.media.answered(description)
+    def _progress(self, transaction: ClientTransaction, response: Response) -> None:
+        description = None
+        if transaction.request.body:  # without an offer of ours it would be one, which needs PRACK
+            try:
+                description = answer_of(response, self.phone, self.media.last_shown, self.services.log)
+                if description is not None:
+                    self.media.answered(description)
+            except Reject as reject:
+                self.services.log.warn(f"{reject.why}; the {response.status} goes on without it")
+                description = None
         self.notify(Progress(response.status, description))
 
     def _refused(self, response: Response) -> None:
-        reasons = tuple(("Reason", value) for value in response.get_all("Reason"))
-        headers = reasons + tuple(("Retry-After", value) for value in response.get_all("Retry-After")[:1])
-        self.notify(Refused(response.status, response.reason, headers))
+        if response.status in (401, 407):
+            self.services.log.warn(
+                f"{self.phone} asks the server for credentials ({response.status}): "
+                "switch off authentication of incoming calls in the phone"
+            )
+        self.notify(Refused(*passed_refusal(response)))
 
     def _accepted(self, transaction: ClientTransaction, response: Response) -> None:
         request = transaction.request
@@ -187,35 +198,50 @@ class UacLeg(Leg):
             self.hang_up(self._cause)
             return
         try:
-            description = answer_of(response, self.phone)
-            if description is None:
-                raise Reject(488, f"{self.phone} answered without SDP")
+            description = self._description(request, response)
         except Reject as reject:
             self.modify.send_ack(request.cseq.number, b"")
             self._unusable(reject)
             return
-        self.media.answered(description)
         if request.body:
             self.media.settle()
             self.modify.send_ack(request.cseq.number, b"")
         else:
             self.modify.await_answer(response)
-        self.notify(Answered(description))
+        self.notify(Answered(description, passed_answer(response)))
+
+    def _description(self, request: Request, response: Response) -> SessionDescription:
+        """What the 2xx has to bring: the answer to our offer, else an offer (RFC 3261 §13.2.1)."""
+        if request.body:
+            description = answer_of(response, self.phone, self.media.last_shown, self.services.log)
+            if description is not None:
+                self.media.answered(description)
+        else:
+            description = offer_of(response, self.phone)
+            if description is not None:
+                self.media.offered(description)
+        if description is None:
+            raise Reject(488, f"{self.phone} answered the call without SDP")
+        return description
 
     def _unusable(self, reject: Reject) -> None:
         """A 2xx that cannot be used: the phone gets a BYE, the caller a refusal."""
         self.services.log.error(reject.why)
-        self.hang_up(Cause(reject.why, (("Reason", f'SIP;cause=488;text="{reject.why}"'),)))
-        self.notify(Refused(488))
+        reason = sip_reason(488, reject.why)
+        self.hang_up(Cause(reject.why, reason))
+        self.notify(Refused(488 if reject.status == 400 else reject.status, None, reason))
 
     def _drop(self, dialog: Dialog, response: Response) -> None:
         """A second 2xx from another branch of a fork: it gets its ACK and a BYE (RFC 3261 §13.2.2.4)."""
         agent = self.services.agent
-        ack = dialog.ack(response.cseq.number)
-        agent.acknowledge(ack, self.route(ack))
-        bye = dialog.new_request("BYE", (("Reason", 'SIP;cause=200;text="Call completed elsewhere"'),))
-        agent.request(bye, self.route(bye), IgnoredOutcome())
+        way = self.flow if self.behind_nat else agent.flow_toward(dialog.next_hop, self.flow)
+        agent.acknowledge(dialog.ack(response.cseq.number), way)
+        if dialog.remote_tag not in self._dropped:
+            self._dropped.add(dialog.remote_tag)
+            bye = dialog.new_request("BYE", sip_reason(200, "Call completed elsewhere"))
+            agent.request(bye, way, IgnoredOutcome())
 
+    @guarded
     def timed_out(self, transaction: ClientTransaction) -> None:
         """No answer to the INVITE, or none after our CANCEL."""
         waiting = self.state == CALLING
@@ -227,8 +253,14 @@ class UacLeg(Leg):
             )
             self.notify(Refused(480, None, (("Reason", 'Q.850;cause=20;text="Subscriber absent"'),)))
 
+    @guarded
     def transport_failed(self, transaction: ClientTransaction, error: Exception) -> None:
         """The INVITE could not be sent."""
+        if self.state == CALLING:
+            again = self.send_as_datagram(transaction, self._target.flow, self)
+            if again is not None:
+                self._transaction = again
+                return
         waiting = self.state == CALLING
         self._finish()
         if waiting:

@@ -6,9 +6,8 @@ States: `new` (nothing final sent) -> `answered` (2xx sent, ACK missing) -> `con
 
 from __future__ import annotations
 
-from libreims.call.body import SDP_TYPE, answer_of, offer_of
+from libreims.call.body import SDP_TYPE, offer_of
 from libreims.call.events import (
-    Acknowledged,
     Answered,
     Cause,
     ChangeRefused,
@@ -20,20 +19,20 @@ from libreims.call.events import (
     Offered,
     Progress,
     Refused,
+    sip_reason,
 )
-from libreims.call.leg import CONFIRMED, ENDED, ENDING, Leg
+from libreims.call.guard import guarded
+from libreims.call.leg import CONFIRMED, ENDED, ENDING, NEW, Leg
 from libreims.call.leg_media import LegMedia
 from libreims.call.modify import GLARE
 from libreims.call.passing import passed_offer
 from libreims.call.services import CallServices
 from libreims.cscf.answer import Answer
 from libreims.cscf.user_agent import ALLOW, SUPPORTED
-from libreims.proto.sdp.description import SessionDescription
 from libreims.proto.sip.dialog import Dialog
 from libreims.proto.sip.message import Request
 from libreims.proto.sip.server_transaction import ServerTransaction
 
-NEW = "new"
 ANSWERED = "answered"
 
 
@@ -85,26 +84,25 @@ class UasLeg(Leg):
                 pass  # late provisional responses of a fork that lost
 
     def _progress(self, event: Progress) -> None:
-        body = self._show(event.description)
+        body = b""
+        if event.description is not None:
+            body = self.media.shown(event.description)
+            self.media.preview()
         headers = (self.contact(), ("Allow", ALLOW))
         answer = Answer(event.status, headers=headers, body=body, content_type=SDP_TYPE if body else "")
         self.services.agent.respond(self._transaction, answer)
 
     def _answer(self, event: Answered) -> None:
-        body = self._show(event.description)
+        body = b""
+        if event.description is not None:
+            body = self.media.shown(event.description)
+            if self._transaction.request.body:
+                self.media.settle()
         self.state = ANSWERED
         assert self.dialog is not None
         headers = (self.contact(), ("Allow", ALLOW), ("Supported", SUPPORTED), *event.headers)
         answer = Answer(200, headers=headers, body=body, content_type=SDP_TYPE if body else "")
         self.services.agent.respond(self._transaction, answer)
-
-    def _show(self, description: SessionDescription | None) -> bytes:
-        if description is None:
-            return b""
-        body = self.media.shown(description)
-        if self._transaction.request.body:
-            self.media.settle()
-        return body
 
     def _refuse(self, status: int, reason: str | None, headers: tuple[tuple[str, str], ...]) -> None:
         self.services.agent.respond(self._transaction, Answer(status, reason, headers))
@@ -118,13 +116,14 @@ class UasLeg(Leg):
 
     # -- the caller's side -------------------------------------------------------------------------
 
-    def cancel_received(self, transaction: ServerTransaction) -> None:
+    def cancel_received(self, transaction: ServerTransaction, cancel: Request) -> None:
         """CANCEL of the first INVITE or of a re-INVITE; too late once a final response is out (§9.2)."""
         if transaction is not self._transaction:
-            super().cancel_received(transaction)
+            super().cancel_received(transaction, cancel)
         elif self.state == NEW:
             self._refuse(487, None, ())
-            reason = (("Reason", 'SIP;cause=487;text="Caller hung up"'),)
+            given = tuple(("Reason", value) for value in cancel.get_all("Reason"))
+            reason = given or sip_reason(487, "Caller hung up")
             self.notify(Ended(Cause(f"{self.phone} cancelled the call", reason, 487)))
 
     def ack_received(self, ack: Request) -> None:
@@ -138,12 +137,10 @@ class UasLeg(Leg):
         if self._end is not None:
             self.hang_up(self._end)
             return
-        description = None if transaction.request.body else answer_of(ack, self.phone)
-        if description is not None:
-            self.media.answered(description)
-            self.media.settle()
-            self.notify(Acknowledged(description))
+        if not transaction.request.body:
+            self.answer_in_ack(ack)
 
+    @guarded
     def ack_timeout(self, transaction: ServerTransaction) -> None:
         """64*T1 without an ACK: the call ends (RFC 3261 §13.3.1.4)."""
         if self.state != ANSWERED:
@@ -155,7 +152,8 @@ class UasLeg(Leg):
             self.lost(f"{self.phone} never acknowledged our 200 OK (no ACK)")
 
     def transport_failed(self, transaction: ServerTransaction) -> None:
-        """A response did not leave; a final one is missed by ACK or repeated request."""
+        """Our final response did not leave and is not repeated any more: no ACK will come."""
+        self.ack_timeout(transaction)
 
     def close(self) -> None:
         """The dialog is gone; an INVITE without final response gets one first."""

@@ -55,7 +55,7 @@ class Router:
         self._handlers: dict[str, tuple[Handler, Callable[[Request], str]]] = {}
         self._dialogs: list[Dialogs] = []
         self.ack: Callable[[Request], bool] = lambda ack: False
-        self.cancel: Callable[[ServerTransaction], None] = lambda transaction: None
+        self.cancel: Callable[[ServerTransaction, Request], None] = lambda transaction, cancel: None
 
     def serve(self, method: str, handler: Handler, key: Callable[[Request], str]) -> None:
         """Name who serves a method outside dialogs; requests with the same key are served one by one."""
@@ -90,11 +90,17 @@ class Router:
             self._log.warn(reject.why, id=self._number(request))
         except SipParseError as error:
             self._log.warn(f"ACK from {flow.remote[0]}: {error.reason}")
+        except Exception as error:  # noqa: BLE001 - as in request_received, though nobody is answered
+            self._counters.error("internal")
+            self._log.exception(f"ACK from {flow.remote[0]} met a fault of the server", error)
 
     def cancel_received(self, transaction: ServerTransaction, cancel: Request) -> None:
         """A CANCEL that found its INVITE; the stack has answered it."""
         self._callflow.received(cancel, transaction.flow)
-        self.cancel(transaction)
+        try:
+            self.cancel(transaction, cancel)
+        except Exception as error:  # noqa: BLE001 - as in request_received
+            self._failed(transaction, error)
 
     def bad_message(self, data: bytes, flow: Flow, error: SipParseError) -> None:
         """Octets that are no SIP message, or one that may not be answered."""

@@ -14,7 +14,6 @@ from libreims.net.address import bracketed
 from libreims.net.sip_transport import SipTransport
 from libreims.proto.sip.client_transaction import ClientTransaction
 from libreims.proto.sip.flow import Address, Flow
-from libreims.proto.sip.headers import NameAddr
 from libreims.proto.sip.message import Request, Response
 from libreims.proto.sip.server_transaction import ServerTransaction
 from libreims.proto.sip.stack import ClientListener, SipStack
@@ -40,7 +39,10 @@ class UserAgent:
         self._config = config
 
     def respond(self, transaction: ServerTransaction, answer: Answer) -> Response:
-        """Send an answer; the dialog's tag, User-Agent and body headers are added."""
+        """Send an answer; the dialog's tag, User-Agent and body headers are added.
+
+        What comes after a final response is not sent: a request has one (RFC 3261 §17.2).
+        """
         headers = [*answer.headers, ("Server", self._config.current.user_agent)]
         if answer.content_type:
             headers.append(("Content-Type", answer.content_type))
@@ -52,8 +54,9 @@ class UserAgent:
             headers=headers,
             body=answer.body,
         )
-        transaction.respond(response)
-        self._callflow.sent(response, transaction.flow)
+        if not transaction.answered:
+            transaction.respond(response)
+            self._callflow.sent(response, transaction.flow)
         return response
 
     def request(self, request: Request, flow: Flow, listener: ClientListener) -> ClientTransaction:
@@ -89,16 +92,24 @@ class UserAgent:
         the known flow, an open TCP connection goes on being used.
         """
         routes = request.routes if "Route" in request.fields else None
-        uri = _next_hop(routes[0] if routes else None, request)
-        transport, remote = known.transport, known.remote
-        connection = known.connection
-        if uri is not None:
+        return self._toward(routes[0].uri if routes else request.target, known)
+
+    def flow_toward(self, next_hop: str, known: Flow) -> Flow:
+        """The same for the next hop that a dialog names: with a strict router that is no Route header."""
+        return self._toward(Uri.parse(next_hop), known)
+
+    def _toward(self, uri: Uri, known: Flow) -> Flow:
+        transport, local, remote, connection = known
+        # Only an address literal can be reached: phones' contacts and paths hold nothing else.
+        if uri.scheme in ("sip", "sips") and _is_literal(uri.host):
             wanted = (uri.params.get("transport") or "").upper()
             address = uri.host_port()
             if address != remote or (wanted and wanted != transport):
                 transport = wanted if wanted in ("UDP", "TCP") else "UDP"
                 remote, connection = address, 0
-        return Flow(transport, known.local, remote, connection)
+                if (":" in remote[0]) != (":" in local[0]):
+                    local = self._transport.local_for(remote[0])
+        return Flow(transport, local, remote, connection)
 
     def sized(self, flow: Flow, request: Request) -> Flow:
         """The same flow, or its TCP twin for a request that is too big for a datagram."""
@@ -112,12 +123,6 @@ class UserAgent:
     def local_for(self, remote_host: str) -> Address:
         """The listening address that faces a host."""
         return self._transport.local_for(remote_host)
-
-
-def _next_hop(route: NameAddr | None, request: Request) -> Uri | None:
-    uri = route.uri if route is not None else request.target
-    # Only an address literal can be reached: phones' contacts and paths hold nothing else.
-    return uri if uri.scheme in ("sip", "sips") and _is_literal(uri.host) else None
 
 
 def _is_literal(host: str) -> bool:
