@@ -129,17 +129,19 @@ class Attacker:
 def test_torture_messages_over_udp(server: Server) -> None:
     """RFC 4475: what is a request gets an answer, but for the few that must or can not be answered."""
     answers = {}
-    with Attacker(server) as attacker:
-        for name, data in MESSAGES.items():
-            attacker.send(data)
-            answers[name] = [answer[8:11].decode() for answer in attacker.ping()]
+    for name, data in MESSAGES.items():
+        # Some of them have one branch in common: the second one would be a retransmission of the first.
+        own = data.replace(b"branch=z9hG4bKk", b"branch=z9hG4bK" + name.encode())
+        with Attacker(server) as attacker:
+            attacker.send(own)
+            answers[name] = {answer[8:11].decode() for answer in attacker.ping()}
     assert len(answers) == 49
     silent = {name for name, statuses in answers.items() if not statuses}
     responses = {name for name, data in MESSAGES.items() if data.startswith(b"SIP/")}
     assert responses <= silent
     assert silent - responses == ELSEWHERE
     assert "500" not in {status for statuses in answers.values() for status in statuses}
-    assert answers["badinv01"] == answers["clerr"] == answers["ncl"] == ["400"]
+    assert answers["badinv01"] == answers["clerr"] == answers["ncl"] == {"400"}
 
 
 def spoiled(data: bytes, chance: random.Random) -> bytes:
