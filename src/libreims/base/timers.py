@@ -20,10 +20,9 @@ TICK = 0.01
 class WheelTimer:
     """One started timer."""
 
-    __slots__ = ("args", "callback", "due")
+    __slots__ = ("args", "callback")
 
-    def __init__(self, due: int, callback: Callable[..., object], args: tuple[object, ...]) -> None:
-        self.due = due
+    def __init__(self, callback: Callable[..., object], args: tuple[object, ...]) -> None:
         self.callback: Callable[..., object] | None = callback
         self.args = args
 
@@ -52,7 +51,7 @@ class TimerWheel:
         due = math.ceil((self.time() - self._start + delay) / TICK - 1e-6)
         if due <= self._done:
             due = self._done + 1
-        timer = WheelTimer(due, callback, args)
+        timer = WheelTimer(callback, args)
         slot = self._slots.get(due)
         if slot is not None:
             slot.append(timer)

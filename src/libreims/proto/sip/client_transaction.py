@@ -13,12 +13,16 @@ from libreims.proto.sip.flow import Flow
 from libreims.proto.sip.message import Request, Response
 from libreims.proto.sip.transaction import ClientKey, ClientListener, Layer, State
 
+_HAIR = 1e-6
+"""Seconds that a timer may seem to come early, by rounding."""
+
 
 class ClientTransaction:
     """A request of ours and what came back."""
 
     __slots__ = (
         "_data",
+        "_deadline",
         "_interval",
         "_layer",
         "_resend",
@@ -41,6 +45,7 @@ class ClientTransaction:
         self.state = State.TRYING
         self._data = b""
         self._interval = 0.0
+        self._deadline = 0.0  # when the retransmissions give up: one timer serves for both
         self._resend: Cancellable | None = None
         self._timeout: Cancellable | None = None
 
@@ -73,6 +78,33 @@ class ClientTransaction:
         """End without a word to anyone."""
         self._terminate()
 
+    def _send_until(self, first: float, end: float) -> None:
+        """Send, again after `first` seconds and so on (timers A, E); on UDP it is over after `end` (B, F)."""
+        layer = self._layer
+        clock = layer.clock
+        data = self.request.encode()
+        if self.flow.transport == "TCP":
+            self._timeout = clock.call_later(end, self._timed_out)
+        else:
+            self._data = data
+            self._interval = first
+            self._deadline = clock.time() + end
+            self._resend = clock.call_later(min(first, end), self._send_again)
+        layer.transmit(data, self.flow)
+
+    def _send_again(self) -> None:
+        layer = self._layer
+        left = self._deadline - layer.clock.time()
+        if left < _HAIR:
+            self._timed_out()
+            return
+        self._interval = self._next_interval()
+        self._resend = layer.clock.call_later(min(self._interval, left), self._send_again)
+        layer.transmit(self._data, self.flow)
+
+    def _next_interval(self) -> float:
+        raise NotImplementedError
+
     def _stop_timers(self) -> None:
         if self._resend is not None:
             self._resend.cancel()
@@ -80,6 +112,10 @@ class ClientTransaction:
         if self._timeout is not None:
             self._timeout.cancel()
             self._timeout = None
+
+    def terminate(self) -> None:
+        """Timer M: leave the stack."""
+        self._terminate()
 
     def _terminate(self) -> ClientListener | None:
         """Leave the stack; returns who has to be told why."""
@@ -106,23 +142,13 @@ class NonInviteClientTransaction(ClientTransaction):
 
     def start(self) -> None:
         """-> Trying: send, timers E (UDP) and F."""
-        layer = self._layer
-        timers = layer.timers
-        self._timeout = layer.clock.call_later(timers.f, self._timed_out)  # timer F
-        if self.flow.transport != "TCP":
-            self._interval = timers.e
-            self._data = self.request.encode()
-            self._resend = layer.clock.call_later(timers.e, self._timer_e)
-            layer.transmit(self._data, self.flow)
-        else:
-            layer.transmit(self.request.encode(), self.flow)
+        timers = self._layer.timers
+        self._send_until(timers.e, timers.f)
 
-    def _timer_e(self) -> None:
-        layer = self._layer
-        t2 = layer.timers.t2
-        self._interval = min(2 * self._interval, t2) if self.state is State.TRYING else t2
-        self._resend = layer.clock.call_later(self._interval, self._timer_e)
-        layer.transmit(self._data, self.flow)
+    def _next_interval(self) -> float:
+        """Timer E."""
+        t2 = self._layer.timers.t2
+        return min(2 * self._interval, t2) if self.state is State.TRYING else t2
 
     def receive(self, response: Response) -> None:
         """1xx -> Proceeding; final -> Completed."""
@@ -160,19 +186,12 @@ class InviteClientTransaction(ClientTransaction):
 
     def start(self) -> None:
         """-> Calling: send, timers A (UDP) and B."""
-        layer = self._layer
-        timers = layer.timers
-        self._data = self.request.encode()
-        self._timeout = layer.clock.call_later(timers.b, self._timed_out)  # timer B
-        if not self.reliable:
-            self._interval = timers.a
-            self._resend = layer.clock.call_later(timers.a, self._timer_a)
-        layer.transmit(self._data, self.flow)
+        timers = self._layer.timers
+        self._send_until(timers.a, timers.b)
 
-    def _timer_a(self) -> None:
-        self._interval *= 2
-        self._resend = self._layer.clock.call_later(self._interval, self._timer_a)
-        self._layer.transmit(self._data, self.flow)
+    def _next_interval(self) -> float:
+        """Timer A."""
+        return 2 * self._interval
 
     def receive(self, response: Response) -> None:
         """A response, by its class."""
@@ -201,7 +220,7 @@ class InviteClientTransaction(ClientTransaction):
             self._data = b""
             self._cancel = None
             self.state = State.ACCEPTED
-            self._timeout = self._layer.clock.call_later(self._layer.timers.m, self._terminate)  # timer M
+            self._layer.client_accepted(self, self._layer.timers.m)
         if self.state is State.ACCEPTED and self.listener is not None:
             self.listener.response_received(self, response)
 

@@ -13,6 +13,9 @@ from libreims.proto.sip.message import Request, Response
 from libreims.proto.sip.timers import TRYING_AFTER
 from libreims.proto.sip.transaction import AckKey, Layer, MergeKey, ServerKey, ServerListener, State
 
+_HAIR = 1e-6
+"""Seconds that a timer may seem to come early, by rounding."""
+
 
 class ServerTransaction:
     """A request of a peer and our answer.
@@ -68,6 +71,10 @@ class ServerTransaction:
     def answered(self) -> bool:
         """Whether a final response was given."""
         return self.state is not State.TRYING and self.state is not State.PROCEEDING
+
+    def guard(self) -> None:
+        """The user did not answer at once."""
+        raise NotImplementedError
 
     def respond(self, response: Response) -> None:
         """Send a provisional or final response; one that comes after a final response is discarded."""
@@ -172,7 +179,7 @@ class InviteServerTransaction(ServerTransaction):
     the user agent's duty in the RFC; here it saves each user the same timer.
     """
 
-    __slots__ = ("_ack_key", "_interval", "_resend", "_timeout")
+    __slots__ = ("__weakref__", "_ack_key", "_deadline", "_interval", "_timer")
 
     def __init__(
         self,
@@ -187,12 +194,16 @@ class InviteServerTransaction(ServerTransaction):
         self.state = State.PROCEEDING
         self._ack_key: AckKey | None = None
         self._interval = 0.0
-        self._resend: Cancellable | None = None
-        self._timeout: Cancellable | None = layer.clock.call_later(TRYING_AFTER, self._trying)
+        self._deadline = 0.0  # timer H or L: when the retransmissions of the final response end
+        self._timer: Cancellable | None = None  # one for all, as no two of them run out at once
+
+    def guard(self) -> None:
+        """The user did not answer at once: 100 goes out soon, so that the peer stops retransmitting."""
+        if not self._last and self._timer is None:
+            self._timer = self._layer.clock.call_later(TRYING_AFTER, self._trying)
 
     def _trying(self) -> None:
-        """The user takes its time: 100, so that the peer stops retransmitting."""
-        self._timeout = None
+        self._timer = None
         if self.state is State.PROCEEDING and not self._last:
             trying = Response.to_request(self.request, 100)
             self._last = self._layer.transmit_own(trying, self.reply_flow)
@@ -212,15 +223,15 @@ class InviteServerTransaction(ServerTransaction):
     def _final(self, status: int, response: Response) -> None:
         layer = self._layer
         timers = layer.timers
-        self._stop_timers()
+        self._stop_timer()
         self._interval = timers.g
+        self._deadline = layer.clock.time() + timers.h
         if status < 300:
             self.state = State.ACCEPTED
             request = self.request
             self._ack_key = (request.call_id, request.from_.tag, response.to.tag, request.cseq.number)
             layer.awaits_ack(self._ack_key, self)
-            self._resend = layer.clock.call_later(timers.t1, self._repeat)
-            self._timeout = layer.clock.call_later(timers.l, self._timer_l)
+            self._timer = layer.clock.call_later(timers.t1, self._repeat)
             return
         self.state = State.COMPLETED
         self._local_tag = response.to.tag or ""
@@ -228,26 +239,25 @@ class InviteServerTransaction(ServerTransaction):
             layer.forget_merge(self.merge)
             self.merge = None
         if self.flow.transport != "TCP":
-            self._resend = layer.clock.call_later(timers.g, self._repeat)
-        self._timeout = layer.clock.call_later(timers.h, self._timer_h)
+            self._timer = layer.clock.call_later(timers.g, self._repeat)
+        else:
+            self._timer = layer.clock.call_later(timers.h, self._missed)
 
     def _repeat(self) -> None:
-        """Timer G, and the same for a 2xx."""
+        """Timer G, and the same for a 2xx, until timer H or L."""
+        clock = self._layer.clock
+        left = self._deadline - clock.time()
+        if left < _HAIR:
+            self._missed()
+            return
         self._interval = min(2 * self._interval, self._layer.timers.t2)
-        self._resend = self._layer.clock.call_later(self._interval, self._repeat)
+        self._timer = clock.call_later(min(self._interval, left), self._repeat)
         self._layer.transmit(self._last, self.reply_flow)
 
-    def _timer_h(self) -> None:
-        """Completed: the ACK did not come -> Terminated."""
+    def _missed(self) -> None:
+        """Completed, Accepted: the ACK did not come -> Terminated."""
         listener = self._terminate()
         if listener is not None:
-            listener.ack_timeout(self)
-
-    def _timer_l(self) -> None:
-        """Accepted -> Terminated; whoever has not acknowledged by now will not."""
-        missing = self._ack_key is not None
-        listener = self._terminate()
-        if missing and listener is not None:
             listener.ack_timeout(self)
 
     def retransmitted(self, request: Request, flow: Flow) -> None:
@@ -259,36 +269,37 @@ class InviteServerTransaction(ServerTransaction):
     def ack_received(self) -> None:
         """An ACK with the branch of the INVITE: Completed -> Confirmed, retransmitted ones are absorbed."""
         if self.state is State.COMPLETED:
-            self._stop_timers()
+            self._stop_timer()
             if self.flow.transport == "TCP":
                 self._terminate()  # timer I is zero
                 return
             self.state = State.CONFIRMED
             self._last = b""
             self.listener = None
-            self._timeout = self._layer.clock.call_later(self._layer.timers.i, self._terminate)  # timer I
+            self._timer = self._layer.clock.call_later(self._layer.timers.i, self._terminate)  # timer I
 
     def acknowledged(self) -> None:
-        """Accepted: the ACK for our 2xx arrived; the 2xx is not repeated any more."""
+        """Accepted: the ACK for our 2xx arrived; the 2xx is not repeated any more.
+
+        The transaction leaves the stack; a trace of it absorbs retransmitted INVITEs until timer L.
+        """
         if self._ack_key is not None:
-            self._layer.ack_settled(self._ack_key)
+            layer = self._layer
+            layer.ack_settled(self._ack_key)
             self._ack_key = None
             self.listener = None
             self._last = b""
-            if self._resend is not None:
-                self._resend.cancel()
-                self._resend = None
+            self._stop_timer()
+            left = max(self._deadline - layer.clock.time(), _HAIR)
+            layer.server_completed(self.key, self.merge, b"", self.reply_flow, left)
 
-    def _stop_timers(self) -> None:
-        if self._resend is not None:
-            self._resend.cancel()
-            self._resend = None
-        if self._timeout is not None:
-            self._timeout.cancel()
-            self._timeout = None
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _terminate(self, linger: float = 0.0) -> ServerListener | None:
-        self._stop_timers()
+        self._stop_timer()
         if self._ack_key is not None:
             self._layer.ack_settled(self._ack_key)
             self._ack_key = None

@@ -6,6 +6,7 @@ come from outside.  The transaction user is the program's SIP router.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Protocol
 
@@ -71,14 +72,32 @@ class TransactionUser(Protocol):
 
 
 class _Answered:
-    """What remains of a completed non-INVITE server transaction: its response, for retransmissions."""
+    """What remains of a server transaction that is over: its response, for retransmissions.
 
-    __slots__ = ("_data", "_flow", "_send")
+    Of an INVITE it is the tag of its 2xx as well, for a CANCEL that comes late, and a weak reference to the
+    transaction: the whole request would be some kilobytes for each call of the last two minutes.
+    """
 
-    def __init__(self, send: Callable[[bytes, Flow], None], data: bytes, flow: Flow) -> None:
+    __slots__ = ("_data", "_flow", "_invite", "_send", "local_tag")
+
+    def __init__(
+        self,
+        send: Callable[[bytes, Flow], None],
+        data: bytes,
+        flow: Flow,
+        invite: InviteServerTransaction | None = None,
+    ) -> None:
         self._send = send
         self._data = data
         self._flow = flow
+        self._invite = None if invite is None else weakref.ref(invite)
+        self.local_tag = "" if invite is None else invite.local_tag
+
+    def ended(self) -> None:
+        """Retransmissions can come no more."""
+        invite = None if self._invite is None else self._invite()
+        if invite is not None:
+            invite.state = State.TERMINATED
 
     def retransmitted(self, request: Request, flow: Flow) -> None:
         """Answer again, unless it was never answered."""
@@ -118,6 +137,9 @@ class SipStack:
         self._vias: dict[tuple[str, str, int], str] = {}
         self._lingering_clients = LingerQueue(clock, self.client_ended)
         self._lingering_servers = LingerQueue(clock, self._server_ended)
+        self._accepted_clients: LingerQueue[ClientTransaction] = LingerQueue(
+            clock, ClientTransaction.terminate
+        )
         self._stateless_tag = tokens.tag()
 
     # -- what the net side calls -----------------------------------------------------------------
@@ -195,6 +217,7 @@ class SipStack:
         self._on_tcp.clear()
         self._lingering_clients.clear()
         self._lingering_servers.clear()
+        self._accepted_clients.clear()
 
     # -- requests --------------------------------------------------------------------------------
 
@@ -227,7 +250,7 @@ class SipStack:
         try:
             self.user.request_received(transaction)
         finally:
-            if not transaction.answered and isinstance(transaction, NonInviteServerTransaction):
+            if not transaction.answered:
                 transaction.guard()
 
     def _refuse_merged(self, request: Request, flow: Flow, reply_flow: Flow) -> None:
@@ -270,6 +293,8 @@ class SipStack:
             return
         if isinstance(invite, InviteServerTransaction):
             response = Response.to_request(cancel, 200, tag=invite.local_tag)
+        elif invite is not None:
+            response = Response.to_request(cancel, 200, tag=invite.local_tag or transaction.local_tag)
         elif any(server_key(cancel, via, method) in self._servers for method in CANCELLABLE):
             response = Response.to_request(cancel, 200, tag=transaction.local_tag)
         else:
@@ -346,6 +371,10 @@ class SipStack:
         transaction.start()
         return transaction
 
+    def client_accepted(self, transaction: ClientTransaction, linger: float) -> None:
+        """Take further 2xx for a while."""
+        self._accepted_clients.add(linger, transaction)
+
     def client_completed(self, key: ClientKey, linger: float) -> None:
         """Absorb late responses for a while."""
         if linger > 0.0:
@@ -368,14 +397,17 @@ class SipStack:
         if isinstance(transaction, ServerTransaction) and transaction.flow.transport == "TCP":
             self._leave_tcp(transaction)
         if linger > 0.0:
-            self._servers[key] = _Answered(self.transmit, data, flow)
+            invite = transaction if isinstance(transaction, InviteServerTransaction) else None
+            self._servers[key] = _Answered(self.transmit, data, flow, invite)
             self._lingering_servers.add(linger, (key, merge))
         else:
             self._server_ended((key, merge))
 
     def _server_ended(self, ended: tuple[ServerKey, MergeKey | None]) -> None:
         key, merge = ended
-        self._servers.pop(key, None)
+        trace = self._servers.pop(key, None)
+        if isinstance(trace, _Answered):
+            trace.ended()
         if merge is not None:
             self._merges.pop(merge, None)
 

@@ -87,6 +87,9 @@ class Layer(Protocol):
     def start_cancel(self, cancel: Request, branch: str, flow: Flow) -> ClientTransaction:
         """Start the transaction of a CANCEL, which has the branch of its INVITE."""
 
+    def client_accepted(self, transaction: ClientTransaction, linger: float) -> None:
+        """Further 2xx are taken for `linger` seconds, then the transaction is terminated (timer M)."""
+
     def client_completed(self, key: ClientKey, linger: float) -> None:
         """Late responses to this transaction are absorbed for `linger` seconds, then it is forgotten."""
 
