@@ -22,6 +22,7 @@ _PONG = b"\r\n"
 _SWEEP = 10.0
 """Seconds between looks for connections that have been idle or half-way through a message for too long."""
 _PORT_TRIES = 50
+_KEPT_FLOWS = 4096
 _WILDCARDS = {"0.0.0.0": "192.0.2.1", "::": "2001:db8::1"}
 """All addresses of a family, and a far one (RFC 5737, RFC 3849) whose route is the default route."""
 
@@ -126,11 +127,11 @@ class SipTransport:
     def send(self, data: bytes, flow: Flow) -> None:
         """Send one message on its flow; see `net.port.Flow` for what TCP does."""
         listening = self._listening.get(flow.local)
-        if listening is None:
+        if listening is not None and listening.udp is not None and flow.transport == "UDP":
+            listening.udp.send(data, flow.remote)
+        elif listening is None:
             self._report(flow, OSError(errno.EADDRNOTAVAIL, f"we do not listen on {text(flow.local)}"))
-        elif flow.transport == "UDP":
-            listening.send(data, flow.remote)
-        else:
+        elif flow.transport != "UDP":
             self._connection(flow, listening).stream.send(data)
 
     def _connection(self, flow: Flow, listening: _Listening) -> _Connection:
@@ -215,10 +216,11 @@ class SipTransport:
 class _Listening:
     """One address of ours: its UDP socket and its TCP listener."""
 
-    __slots__ = ("_transport", "bound", "local", "tcp", "udp")
+    __slots__ = ("_flows", "_transport", "bound", "local", "tcp", "udp")
 
     def __init__(self, transport: SipTransport) -> None:
         self._transport = transport
+        self._flows: dict[Address, Flow] = {}  # of the peers heard last: phones send more than once
         self.bound: Address = ("", 0)
         self.local: Address = ("", 0)
         self.udp: DatagramSocket | None = None
@@ -228,16 +230,16 @@ class _Listening:
         """A UDP packet came."""
         if len(data) < _SMALLEST and not data.strip(_KEEPALIVE):
             return
-        self._transport.receive(data, Flow("UDP", self.local, remote))
+        flow = self._flows.get(remote)
+        if flow is None:
+            if len(self._flows) >= _KEPT_FLOWS:
+                self._flows.clear()
+            flow = self._flows[remote] = Flow("UDP", self.local, remote)
+        self._transport.receive(data, flow)
 
     def accept(self, stream: Stream) -> _Connection:
         """A peer connects."""
         return self._transport.accepted(stream, self.local)
-
-    def send(self, data: bytes, remote: Address) -> None:
-        """Send a UDP packet."""
-        if self.udp is not None:
-            self.udp.send(data, remote)
 
     def close(self) -> None:
         """Close both."""
