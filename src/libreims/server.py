@@ -25,6 +25,7 @@ from libreims.config.schema import Settings
 from libreims.config.store import ConfigStore
 from libreims.cscf.callflow import Callflow
 from libreims.cscf.capabilities import Capabilities
+from libreims.cscf.deviations import Deviations
 from libreims.cscf.eager import Serial
 from libreims.cscf.router import Router
 from libreims.cscf.user_agent import UserAgent
@@ -74,10 +75,12 @@ class Server:
             network, wheel, self._receive, self._transport_failed, lambda: tcp_options(config.current)
         )
         self.stack = SipStack(wheel, tokens, sip_timers(config.current), self.transport, router)
-        self.stack.originated = callflow.sent
+        deviations = Deviations(self.stack, wheel, config, callflow, ims)
+        self.stack.originated = deviations.originated
         self.stack.absorbed = callflow.received
         self.stack.stray = callflow.stray
-        self.agent = router.agent = UserAgent(self.stack, self.transport, callflow, config)
+        self.stack.screen = deviations.cancel_screened
+        self.agent = router.agent = UserAgent(self.stack, self.transport, callflow, config, deviations)
 
         hss = BuiltinHss(self._sim_profile, tokens)
         authenticator = Authenticator(hss, wheel, tokens, self._authentication_profile)
@@ -124,6 +127,7 @@ class Server:
             if not self.calls.dialogs:
                 break
             await asyncio.sleep(0.02)
+        self.agent.deviations.close()
         self._serial.cancel()
         self.reg_event.close()
         self.dialogs.close()

@@ -207,9 +207,7 @@ def decide(context: CallflowContext, message: Message, direction: str) -> Deviat
     return _together(applied) if applied else None
 
 
-def _triggered(
-    context: CallflowContext, names: tuple[str, ...], direction: str
-) -> Iterator[LiveModifier]:
+def _triggered(context: CallflowContext, names: tuple[str, ...], direction: str) -> Iterator[LiveModifier]:
     for modifier in context.modifiers:
         if modifier.fits(context, names, direction) and modifier.take():
             yield modifier

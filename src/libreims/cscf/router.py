@@ -72,7 +72,9 @@ class Router:
         request = transaction.request
         self._callflow.received(request, transaction.flow)
         try:
-            self._dispatch(transaction)
+            deviations = self.agent.deviations
+            if not deviations.scopes.active or deviations.request_received(transaction):
+                self._dispatch(transaction)
         except Reject as reject:
             self._rejected(transaction, reject)
         except SipParseError as error:
@@ -84,6 +86,8 @@ class Router:
         """The ACK of a 2xx."""
         self._callflow.received(request, flow)
         try:
+            if not self.agent.deviations.ack_received(request, flow, transaction):
+                return
             if not self.ack(request):
                 self._log.info(f"ACK from {flow.remote[0]} belongs to no call", id=self._number(request))
         except Reject as reject:
@@ -98,7 +102,8 @@ class Router:
         """A CANCEL that found its INVITE; the stack has answered it."""
         self._callflow.received(cancel, transaction.flow)
         try:
-            self.cancel(transaction, cancel)
+            if not self.agent.deviations.cancelled(transaction):
+                self.cancel(transaction, cancel)
         except Exception as error:  # noqa: BLE001 - as in request_received
             self._failed(transaction, error)
 

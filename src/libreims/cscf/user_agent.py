@@ -10,6 +10,9 @@ from __future__ import annotations
 from libreims.config.store import ConfigStore
 from libreims.cscf.answer import Answer
 from libreims.cscf.callflow import Callflow
+from libreims.cscf.deviated_requests import DeviatedRequests
+from libreims.cscf.deviations import Deviations
+from libreims.cscf.modifiers import CallflowContext
 from libreims.net.address import bracketed
 from libreims.net.sip_transport import SipTransport
 from libreims.proto.sip.client_transaction import ClientTransaction
@@ -23,6 +26,8 @@ ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REGISTER, SUBSCRIBE"
 """Methods that the server handles (RFC 3261 §20.5)."""
 SUPPORTED = "path"
 """Option tags that the server understands (RFC 3261 §20.37)."""
+OUTSIDE_CALLS = frozenset({"NOTIFY", "MESSAGE"})
+"""Requests of ours for which the modifiers are those of the user whom they go to."""
 VIA_OCTETS = 90
 """What the Via of a request adds to its size, generously."""
 
@@ -31,19 +36,30 @@ class UserAgent:
     """Sends responses and requests for all procedures."""
 
     def __init__(
-        self, stack: SipStack, transport: SipTransport, callflow: Callflow, config: ConfigStore
+        self,
+        stack: SipStack,
+        transport: SipTransport,
+        callflow: Callflow,
+        config: ConfigStore,
+        deviations: Deviations,
     ) -> None:
         self._stack = stack
         self._transport = transport
         self._callflow = callflow
         self._config = config
+        self.deviations = deviations
+        self.deviated_requests = DeviatedRequests(deviations)
+        deviations.agent = self
 
     def respond(self, transaction: ServerTransaction, answer: Answer) -> Response:
         """Send an answer; the dialog's tag, User-Agent and body headers are added.
 
         What comes after a final response is not sent: a request has one (RFC 3261 §17.2).
         """
-        headers = [*answer.headers, ("Server", self._config.current.user_agent)]
+        settings = self._config.current
+        headers = list(answer.headers)
+        if settings.force_user_agent or not any(name == "Server" for name, _ in headers):
+            headers.append(("Server", settings.user_agent))
         if answer.content_type:
             headers.append(("Content-Type", answer.content_type))
         response = Response.to_request(
@@ -54,23 +70,51 @@ class UserAgent:
             headers=headers,
             body=answer.body,
         )
-        if not transaction.answered:
+        if transaction.context is not None or settings.custom_headers:
+            self.deviations.respond(transaction, response)
+        elif not transaction.answered:
             transaction.respond(response)
             self._callflow.sent(response, transaction.flow)
         return response
 
-    def request(self, request: Request, flow: Flow, listener: ClientListener) -> ClientTransaction:
-        """Send a request in a transaction of its own."""
+    def request(
+        self,
+        request: Request,
+        flow: Flow,
+        listener: ClientListener,
+        context: CallflowContext | None = None,
+    ) -> ClientTransaction:
+        """Send a request in a transaction of its own; `context` says whose modifiers are in force."""
         self._complete(request)
+        deviations = self.deviations
+        if context is None and request.method in OUTSIDE_CALLS and deviations.scopes.active:
+            context = deviations.scopes.of_sent(request, flow)
+        if context is not None or self._config.current.custom_headers:
+            return self.deviated_requests.request(request, flow, listener, context)
         transaction = self._stack.request(request, flow, _Seen(self._callflow, listener))
         self._callflow.sent(request, flow)
         return transaction
 
-    def acknowledge(self, ack: Request, flow: Flow) -> None:
+    def acknowledge(self, ack: Request, flow: Flow, context: CallflowContext | None = None) -> None:
         """Send the ACK of a 2xx, which has no transaction (RFC 3261 §13.2.2.4)."""
         self._complete(ack)
+        if context is not None or self._config.current.custom_headers:
+            self.deviated_requests.acknowledge(ack, flow, context)
+            return
         self._stack.send(ack, flow)
         self._callflow.sent(ack, flow)
+
+    def cancel(
+        self,
+        transaction: ClientTransaction,
+        headers: tuple[tuple[str, str], ...] = (),
+        context: CallflowContext | None = None,
+    ) -> None:
+        """Take an INVITE of ours back (RFC 3261 §9.1)."""
+        if context is not None:
+            self.deviated_requests.cancel(transaction, headers, context)
+        else:
+            transaction.cancel(headers)
 
     def _complete(self, request: Request) -> None:
         fields = request.fields
