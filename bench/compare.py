@@ -20,6 +20,7 @@ import datetime
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,7 @@ CHAPTERS = ("register", "call", "relay", "memory", "codec")
 def main() -> int:
     options = _options()
     isolate()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing that we started stays behind
     with tempfile.TemporaryDirectory() as folder:
         generator = _generator(Path(folder), options)
         text = "\n".join([*_conditions(options, generator), *_chapters(options, generator)]) + "\n"

@@ -250,7 +250,7 @@ static void answer_challenge(struct session *s, const char *message)
     parameter(value, length, "nonce", nonce, sizeof nonce);
     parameter(value, length, "realm", realm, sizeof realm);
     parameter(value, length, "qop", qop, sizeof qop);
-    /* The private identity; a plain registrar knows users without domain, and has the realm put behind. */
+    /* The user name is the private identity, with the domain (TS 24.229 §5.1.1.2). */
     md5(ha1, "u%07u@%s:%s:%s", s->user, domain, realm, password);
     md5(ha2, "REGISTER:sip:%s", domain);
     if (*qop)

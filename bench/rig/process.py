@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -85,7 +86,7 @@ class Process:
         return sum(_cpu(pid) for pid in self._tree())
 
     def memory(self) -> int:
-        """Octets of memory that belong to it; what processes share counts once."""
+        """Octets of resident memory."""
         return sum(_memory(pid) for pid in self._tree())
 
     def said(self) -> str:
@@ -141,7 +142,6 @@ def _cpu(pid: int) -> float:
 
 def _memory(pid: int) -> int:
     with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        return pages * resource.getpagesize()
     return 0
