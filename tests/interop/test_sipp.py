@@ -183,3 +183,10 @@ def test_many_calls_in_a_row(server: Server, tmp_path: Path, way: dict[str, bool
     assert len(re.findall(r"closed \S+: received", log)) == 2 * calls
     refused = re.findall(r"\[SIP\] TO .* [4-6]\d\d [A-Z].*", log)
     assert [line for line in refused if "401" not in line] == []
+
+
+def test_a_long_invite_reaches_a_phone_without_tcp(server: Server, tmp_path: Path) -> None:
+    """RFC 3261 §18.1.1: TCP is tried for what is too long; where it is refused, UDP it is."""
+    log = Call(server, tmp_path).play("call_long", "answer")
+    assert re.search(r"bob takes no TCP connection: its large requests go over UDP", log)
+    assert "call ends after" in log
