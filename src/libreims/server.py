@@ -21,6 +21,7 @@ from libreims.call.history import History
 from libreims.call.incoming import IncomingCalls, caller_key
 from libreims.call.locate import Locator
 from libreims.call.services import CallServices
+from libreims.call.trunk import TrunkPeer
 from libreims.config.schema import Settings
 from libreims.config.store import ConfigStore
 from libreims.cscf.callflow import Callflow
@@ -91,7 +92,8 @@ class Server:
         self.dialogs = History(wheel, utc, bus, callflow)
         legs = LegTable()
         services = CallServices(self.agent, wheel, tokens, config, ims, legs)
-        locator = Locator(self.users, self.bindings, config)
+        self.trunk = TrunkPeer(config, self.agent.local_for, lambda host: network.resolve(host), ims)
+        locator = Locator(self.users, self.bindings, config, self.trunk, tokens)
         self.calls = Calls(services, legs, locator, self.relay, self.counters)
         incoming = IncomingCalls(self.calls, locator, authenticator)
 
@@ -119,6 +121,7 @@ class Server:
                     f"sip_addr {text(bound)}: {error.strerror or error}; is it an address of this machine, "
                     "and is no other SIP server running?"
                 ) from error
+        await self.trunk.start()
 
     async def stop(self) -> None:
         """End calls with BYE, wait a moment for the answers, close everything."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from libreims.base.counters import Counters
 from libreims.base.errors import Reject
 from libreims.base.tokens import Tokens
+from libreims.call.caller import Caller
 from libreims.call.echo import EchoParty
 from libreims.call.events import Cause, sip_reason
 from libreims.call.fork import Fork
 from libreims.call.leg import Leg
 from libreims.call.leg_media import LegMedia
-from libreims.call.locate import Caller, Locator
+from libreims.call.locate import Locator
 from libreims.call.party import Party
 from libreims.call.services import CallServices
 from libreims.call.session import Session
@@ -91,19 +92,13 @@ class Calls:
         request = transaction.request
         number = self._new_number()
         self._services.agent.respond(transaction, Answer(100))
-        found = self._locator.callee(request)
-        subscriber, entry = found[0]
+        found = self._locator.callee(request, caller)
         mt: Party
-        if subscriber is None:
-            mt = EchoParty(entry.key, self._services.tokens)
+        if found and found[0].subscriber is None:
+            mt = EchoParty(found[0].entry.key, self._services.tokens)
         else:
-            branches = [
-                self._branch(target, number) for target in self._locator.targets(found, caller, request)
-            ]
-            mt = branches[0] if len(branches) == 1 else Fork(branches)
-        mo = UasLeg(
-            self._services, self._media(transaction.flow, number), transaction, caller.subscriber.impi
-        )
+            mt = self._branches(self._locator.targets(found, caller, request), number)
+        mo = UasLeg(self._services, self._media(transaction.flow, number), transaction, caller)
         session = Session(self._services, number, mo, mt, self._finished)
         self._sessions[number] = session
         self._counters.count("call")
@@ -116,8 +111,17 @@ class Calls:
             del self._sessions[number]
             raise
 
-    def _branch(self, target: Target, number: int) -> UacLeg:
-        return UacLeg(self._services, self._media(target.flow, number), target)
+    def _branches(self, targets: list[Target], number: int) -> Party:
+        """One leg, or several that ring together where they are preferred alike (q), else in turn."""
+        services = self._services
+        legs = [UacLeg(services, self._media(target.flow, number), target) for target in targets]
+        if len(legs) == 1:
+            return legs[0]
+        groups: dict[float, list[UacLeg]] = {}
+        for target, leg in zip(targets, legs, strict=True):
+            groups.setdefault(target.q, []).append(leg)
+        first, *later = [groups[q] for q in sorted(groups, reverse=True)]
+        return Fork(first, later=later, clock=services.clock)
 
     def _media(self, flow: Flow, number: int) -> LegMedia:
         """Media ports at the address that faces the phone."""

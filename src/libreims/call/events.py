@@ -38,6 +38,8 @@ class Progress:
 
     status: int
     description: SessionDescription | None = None
+    headers: Headers = ()
+    """What passes from the callee's response (`call.passing`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 
-from libreims.call.events import Answered, Cause, Ended, Event, Notify, Progress, Refused, sip_reason
+from libreims.base.clock import Cancellable, Clock
+from libreims.base.errors import Reject
+from libreims.call.events import Answered, Cause, Ended, Event, Notify, Offered, Progress, Refused, sip_reason
 from libreims.call.leg import unconnected
 from libreims.call.leg_media import LegMedia
 from libreims.call.party import Party
@@ -19,15 +22,31 @@ ELSEWHERE = Cause(
     sip_reason(200, "Call completed elsewhere"),
 )
 
+PASSED_ON = Cause("no answer, a phone of lower preference is called", sip_reason(408, "No answer"), 408)
+PATIENCE = 30.0
+"""Seconds that phones ring before those of lower preference are called instead."""
+
 
 class Fork:
-    """Parallel branches to all contacts of a user."""
+    """Parallel branches to all contacts of a user, those of lower preference after the others."""
 
-    def __init__(self, branches: Sequence[Party]) -> None:
-        self.phone = " and ".join(branch.phone for branch in branches)
+    def __init__(
+        self,
+        branches: Sequence[Party],
+        *,
+        later: Sequence[Sequence[Party]] = (),
+        clock: Clock | None = None,
+    ) -> None:
+        """`later`: branches that ring when all before them have refused, or after `PATIENCE` by `clock`."""
+        branches = (*branches, *chain.from_iterable(later))
+        self.phone = " and ".join(dict.fromkeys(branch.phone for branch in branches))
         self.notify: Notify = unconnected
-        self._branches = tuple(branches)
-        self._ringing = list(branches)
+        self._branches = branches
+        self._ringing = list(branches[: len(branches) - sum(map(len, later))])
+        self._later = list(later)
+        self._clock = clock
+        self._timer: Cancellable | None = None
+        self._offer: Offered | None = None
         self._refusals: list[Refused] = []
         self._winner: Party | None = None
         self._audible: Party | None = None  # whose early media the caller hears
@@ -39,6 +58,11 @@ class Fork:
         if self._winner is not None:
             self._winner.handle(event)
             return
+        if isinstance(event, Offered):
+            self._offer = event
+            self._wait()
+        elif isinstance(event, Ended):
+            self._settle()
         for branch in tuple(self._ringing):
             branch.handle(event)
 
@@ -57,6 +81,7 @@ class Fork:
     def release(self) -> None:
         """The session is over."""
         self.notify = unconnected
+        self._settle()
         for branch in self._branches:
             branch.release()
 
@@ -70,10 +95,11 @@ class Fork:
                 if event.description is not None:
                     self._audible = self._audible or branch
                     if branch is not self._audible:
-                        event = Progress(event.status)
+                        event = Progress(event.status, None, event.headers)
                 self.notify(event)
             case Answered():
                 self._winner = branch
+                self._settle()
                 for other in self._ringing:
                     if other is not branch:
                         self._give_up(other, ELSEWHERE)
@@ -97,8 +123,45 @@ class Fork:
             for other in self._ringing:
                 self._give_up(other, Cause(f"{branch.phone} declined for all", event.headers))
             self._ringing.clear()
-        if not self._ringing:
+            self._settle()
+        if not self._ringing and not self._next():
             self.notify(min(self._refusals, key=_rank))
+
+    # -- one group after the other (RFC 3261 §16.6: sequential search) -----------------------------------
+
+    def _next(self) -> bool:
+        """Call the next group; False when there is none."""
+        if not self._later or self._offer is None:
+            return False
+        self._ringing = list(self._later.pop(0))
+        self._wait()
+        for branch in tuple(self._ringing):
+            try:
+                branch.handle(self._offer)
+            except Reject as reject:
+                self._refused(branch, Refused(reject.status, reject.reason, reject.headers))
+        return True
+
+    def _wait(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._later and self._clock is not None:
+            self._timer = self._clock.call_later(PATIENCE, self._impatient)
+
+    def _impatient(self) -> None:
+        """Nobody of this group answers: it is the next one's turn."""
+        self._timer = None
+        for branch in self._ringing:
+            self._give_up(branch, PASSED_ON)
+            self._refusals.append(Refused(PASSED_ON.status, None, PASSED_ON.headers))
+        self._audible = None
+        self._next()
+
+    def _settle(self) -> None:
+        """No other group is called any more."""
+        self._later.clear()
+        self._wait()
 
     @staticmethod
     def _give_up(branch: Party, cause: Cause) -> None:

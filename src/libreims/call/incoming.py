@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
+from libreims.call.caller import Caller
 from libreims.call.calls import Calls
-from libreims.call.locate import Caller, Locator
+from libreims.call.locate import Locator
 from libreims.proto.sip.flow import Flow
 from libreims.proto.sip.message import Request
 from libreims.proto.sip.server_transaction import ServerTransaction
@@ -34,14 +35,17 @@ class IncomingCalls:
     def serve(self, transaction: ServerTransaction) -> Coroutine[Any, Any, None] | None:
         """Start the call, or return the procedure that authenticates first. Raises Reject."""
         caller = self._locator.caller(transaction.request, transaction.flow)
-        if self._authenticator.needed(transaction.request, caller.subscriber):
-            return self._authenticated(transaction, caller)
+        subscriber = caller.subscriber
+        if subscriber is not None and self._authenticator.needed(transaction.request, subscriber):
+            return self._authenticated(transaction, caller, subscriber)
         self._calls.invite(transaction, caller)
         return None
 
-    async def _authenticated(self, transaction: ServerTransaction, caller: Caller) -> None:
+    async def _authenticated(
+        self, transaction: ServerTransaction, caller: Caller, subscriber: Subscriber
+    ) -> None:
         """`auth_on_register_only: false`: the INVITE is challenged like a REGISTER."""
-        await self._authenticator.authenticate(transaction.request, caller.subscriber, transaction.flow)
+        await self._authenticator.authenticate(transaction.request, subscriber, transaction.flow)
         if not transaction.answered:  # the caller may have given up meanwhile
             self._calls.invite(transaction, caller)
 

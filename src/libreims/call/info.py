@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from libreims.call.events import Headers, InfoAnswered, Informed
 from libreims.call.guard import guarded
-from libreims.call.passing import passed_refusal
+from libreims.call.passing import PASSED_IN_INFO, passed_refusal
 from libreims.cscf.answer import Answer
 from libreims.proto.sip.client_transaction import ClientTransaction
 from libreims.proto.sip.message import Response
@@ -14,9 +14,6 @@ from libreims.proto.sip.server_transaction import ServerTransaction
 
 if TYPE_CHECKING:
     from libreims.call.leg import Leg
-
-PASSED = ("Content-Type", "Content-Disposition", "Content-Encoding", "Info-Package")
-"""Headers of an INFO that say what its body is; everything else belongs to its own dialog."""
 
 
 class Info:
@@ -35,7 +32,7 @@ class Info:
         request = transaction.request
         self._next += 1
         self._waiting[self._next] = transaction
-        headers = tuple((name, value) for name in PASSED for value in request.get_all(name))
+        headers = tuple((name, value) for name in PASSED_IN_INFO for value in request.get_all(name))
         self._leg.notify(Informed(self._next, headers, request.body))
 
     def answer(self, event: InfoAnswered) -> None:

@@ -18,6 +18,7 @@ from libreims.call.events import (
     Changing,
     Ended,
     Event,
+    Headers,
     InfoAnswered,
     Informed,
     Notify,
@@ -65,6 +66,8 @@ class Leg:
         self.dialog: Dialog | None = None
         self.state = NEW
         self.peer_allows: tuple[str, ...] = ()
+        self.tcp_threshold = 0  # the server's
+        self.agent_name: Headers = ()  # User-Agent of the far phone, where it is shown
         self.modify = Modify(self)
         self.info = Info(self)
         self._heard = services.clock.time()
@@ -153,7 +156,7 @@ class Leg:
     def request(self, method: str, headers: tuple[tuple[str, str], ...] = (), body: bytes = b"") -> Request:
         """A new request of this dialog."""
         assert self.dialog is not None
-        return self.dialog.new_request(method, headers, body)
+        return self.dialog.new_request(method, (*headers, *self.agent_name), body)
 
     def send(self, request: Request, listener: Modify | Info | ByeListener) -> ClientTransaction:
         """Send an in-dialog request."""
@@ -168,7 +171,7 @@ class Leg:
             self._way = self.flow if self.behind_nat else agent.flow_toward(target, self.flow)
         if not request.body or self._datagrams_only:
             return self._way
-        return agent.sized(self._way, request)
+        return agent.sized(self._way, request, self.tcp_threshold)
 
     def send_as_datagram(
         self, transaction: ClientTransaction, way: Flow, listener: ClientListener

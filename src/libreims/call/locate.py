@@ -5,11 +5,13 @@ Every refusal says what was looked for and what to change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import islice
 
 from libreims.base.errors import Reject
+from libreims.base.tokens import Tokens
+from libreims.call import charging
+from libreims.call.caller import Caller
+from libreims.call.trunk import TrunkPeer
 from libreims.call.uac_leg import Target
 from libreims.config.store import ConfigStore
 from libreims.proto.sip.flow import Flow
@@ -18,57 +20,76 @@ from libreims.proto.sip.message import Request
 from libreims.proto.sip.uri import Uri
 from libreims.users.bindings import Binding, Bindings
 from libreims.users.database import Found, SubscriberDatabase
+from libreims.users.identity import (
+    Headers,
+    called_address,
+    called_identity,
+    called_party,
+    identity_of,
+    preferred_entry,
+    privacy_of,
+)
 from libreims.users.impu import candidates
 from libreims.users.profile import public_uri
 from libreims.users.subscriber import ImpuEntry, Subscriber
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """A registered phone and the public identity that it calls with."""
-
-    subscriber: Subscriber
-    binding: Binding
-    entry: ImpuEntry
-    display_name: str
-    identities: tuple[str, ...]
-    """URIs of P-Asserted-Identity: the SIP and the tel form, as far as there are both (RFC 3325 §9.1)."""
-
-
 class Locator:
     """Finds callers and callees among the users and their bindings."""
 
-    def __init__(self, users: SubscriberDatabase, bindings: Bindings, config: ConfigStore) -> None:
+    def __init__(
+        self,
+        users: SubscriberDatabase,
+        bindings: Bindings,
+        config: ConfigStore,
+        trunk: TrunkPeer,
+        tokens: Tokens,
+    ) -> None:
         self._users = users
         self._bindings = bindings
         self._config = config
+        self._trunk = trunk
+        self._tokens = tokens
 
     # -- the caller ----------------------------------------------------------------------------------
 
     def caller(self, request: Request, flow: Flow) -> Caller:
-        """The registered phone behind a request, by where it comes from. Raises Reject (403)."""
+        """Who is behind a request, by where it comes from: a registered phone or the trunk.
+
+        Raises Reject (403).
+        """
         claimed = self._claimed(request)
-        for binding in self._bindings_behind(flow, claimed):
+        of_trunk = self._trunk.sends(flow)
+        for binding in self._bindings_behind(flow, claimed, sure=not of_trunk):
             subscriber = self._users.by_impi(binding.impi)
             if subscriber is not None:
-                return self._caller(subscriber, binding, claimed)
+                return self._caller(subscriber, binding, claimed, request)
+        if of_trunk:
+            return self._trunk.caller(request, self._tokens)
         host, port = flow.remote
         raise Reject(
             403,
             f"{request.method} from {request.from_.uri_text} at {host}:{port} refused: no phone is "
-            "registered from this address with this identity; let it register first, from the same address",
+            f"registered from this address with this identity{self._trunk.elsewhere}; let it register first, "
+            "from the same address",
         )
 
     def _claimed(self, request: Request) -> list[Uri]:
-        """Identities that the request names, the one that the user chose first (TS 24.229 §5.2.6.3)."""
+        """Identities that the request names, the one that the user chose first (TS 24.229 §5.2.6.3).
+
+        A P-CSCF between the phone and us has made P-Asserted-Identity of the choice; whether the identity is
+        the user's own is checked either way.
+        """
         claimed = [request.from_.uri]
-        if "P-Preferred-Identity" in request.fields:
-            claimed[:0] = [NameAddr.parse(value).uri for value in request.elements("P-Preferred-Identity")]
+        fields = request.fields
+        for name in ("P-Asserted-Identity", "P-Preferred-Identity"):
+            if name in fields:
+                claimed[:0] = [NameAddr.parse(value).uri for value in request.elements(name)]
         return claimed
 
-    def _bindings_behind(self, flow: Flow, claimed: list[Uri]) -> list[Binding]:
+    def _bindings_behind(self, flow: Flow, claimed: list[Uri], *, sure: bool) -> list[Binding]:
         behind = list(islice(self._bindings.by_remote(flow.remote), 2))
-        if len(behind) == 1:
+        if len(behind) == 1 and sure:
             return behind
         # Many phones behind one address, or a phone whose requests leave from another port (TCP).
         for uri in claimed:
@@ -77,46 +98,67 @@ class Locator:
             if here:
                 here.sort(key=lambda each: each.flow.remote != flow.remote)
                 return here
-        return behind[:1]
+        return behind[:1] if sure else []
 
-    def _caller(self, subscriber: Subscriber, binding: Binding, claimed: list[Uri]) -> Caller:
-        settings = self._config.current
-        entry = None
+    def _caller(
+        self, subscriber: Subscriber, binding: Binding, claimed: list[Uri], request: Request
+    ) -> Caller:
+        imei = binding.imei
+        entry = named = None
         for uri in claimed:
-            entry = entry or subscriber.entry(candidates(uri), binding.imei)
-        registered = subscriber.registered_with(binding.imei)
-        if entry is None:
+            entry, named = subscriber.entry(candidates(uri), imei or NO_IMEI), uri
+            if entry is not None:
+                break
+        if entry is None or entry.key[:4] == "urn:":
             # TS 24.229 §5.2.6.3.2: an identity that is not the user's own is replaced by the default one.
-            entry = registered[0] if registered else subscriber.impus[0]
-        kinds = {entry.key[:4]: public_uri(settings, subscriber, entry)}
-        for other in registered:
-            kinds.setdefault(other.key[:4], public_uri(settings, subscriber, other))
-        name = entry.settings.display_name or ""
-        return Caller(subscriber, binding, entry, name, tuple(kinds.values()))
+            entry, named = _default(subscriber, imei), None
+        fields = request.fields
+        identity = identity_of(
+            self._config.current,
+            subscriber,
+            entry,
+            imei=imei,
+            claimed=named,
+            name=request.from_.display,
+            privacy=privacy_of(fields["Privacy"]) if "Privacy" in fields else "",
+        )
+        settings = self._config.current
+        if binding.path and charging.NAME in fields:
+            vector = fields[charging.NAME][0]
+            charging.icid_of(vector)
+            back: Headers = ((charging.NAME, charging.answered(vector, settings.domain)),)
+        else:
+            vector, back = charging.new_vector(self._tokens.call_id(), settings.domain), ()
+        return Caller(subscriber.impi, identity, subscriber, binding, entry, vector, back)
 
     # -- the callee ------------------------------------------------------------------------------------
 
-    def callee(self, request: Request) -> tuple[Found, ...]:
-        """Who has the IMPU of the Request-URI: users, or one echo number. Raises Reject (404)."""
-        found = self._users.by_impu(request.target)
-        if not found:
-            raise Reject(
-                404,
-                f"call to {request.uri} refused: nobody has this number; add it as impu of a user in ue_db, "
-                "or to echo",
-                headers=(("Reason", 'Q.850;cause=1;text="Unallocated number"'),),
-            )
-        return found
+    def callee(self, request: Request, caller: Caller) -> tuple[Found, ...]:
+        """Who has the IMPU of the Request-URI: users, or one echo number; nobody where the trunk takes it.
 
-    def targets(self, found: Iterable[Found], caller: Caller, request: Request) -> list[Target]:
-        """The phones to ring. Raises Reject (480, 486)."""
-        found = tuple(found)
+        Raises Reject (404, and 433 and 503 where the trunk does not take it).
+        """
+        found = self._users.by_impu(request.target)
+        if found or (not caller.from_trunk and self._trunk.takes(request, caller)):
+            return found
+        raise Reject(
+            404,
+            f"call to {request.uri} refused: nobody has this number; add it as impu of a user in ue_db, "
+            f"or to echo{self._trunk.hint(request, caller)}",
+            headers=(("Reason", 'Q.850;cause=1;text="Unallocated number"'),),
+        )
+
+    def targets(self, found: tuple[Found, ...], caller: Caller, request: Request) -> list[Target]:
+        """The phones to ring, the preferred ones (q) first, or the trunk. Raises Reject (480, 486)."""
+        if not found:
+            return [self._trunk.target(request, caller)]
         registered = self._bindings.reachable(found)
-        others = [binding for binding in registered if binding.number != caller.binding.number]
+        calling = caller.binding.number if caller.binding is not None else None
+        others = [binding for binding in registered if binding.number != calling]
         if not registered:
             raise Reject(
                 480,
-                f"call to {request.uri} refused: {self._names(found)} is known but not registered now",
+                f"call to {request.uri} refused: {self._absent(found)}",
                 headers=(("Reason", 'Q.850;cause=20;text="Subscriber absent"'),),
             )
         if not others:
@@ -125,37 +167,62 @@ class Locator:
                 f"call to {request.uri} refused: the number belongs to the calling phone itself",
                 headers=(("Reason", 'Q.850;cause=17;text="User busy"'),),
             )
-        headers = self._identity_headers(caller)
-        return [self._target(binding, found, caller, headers) for binding in others]
+        return [self._target(binding, found, caller, request) for binding in others]
 
-    def _identity_headers(self, caller: Caller) -> tuple[tuple[str, str], ...]:
-        return tuple([("P-Asserted-Identity", _address(caller, uri)) for uri in caller.identities])
-
-    def _target(
-        self,
-        binding: Binding,
-        found: tuple[Found, ...],
-        caller: Caller,
-        headers: tuple[tuple[str, str], ...],
-    ) -> Target:
-        subscriber = next(each for each, _ in found if each is not None and each.impi == binding.impi)
-        entry = next(entry for each, entry in found if each is subscriber)
+    def _target(self, binding: Binding, found: tuple[Found, ...], caller: Caller, request: Request) -> Target:
+        settings, dialled = self._config.current, request.target
+        subscriber, entry = _owner(binding, found)
+        preferred = preferred_entry(subscriber, binding.imei)
         contact = Uri.parse(binding.contact)
+        headers = caller.identity.headers + called_party(settings, subscriber, entry, dialled)
+        if binding.path:
+            headers += ((charging.NAME, caller.charging),)
         return Target(
-            uri=binding.contact,
+            # A proxy on the path finds the phone by its contact; a phone itself takes its own IMPU too.
+            uri=binding.contact
+            if preferred is None or binding.path
+            else public_uri(settings, subscriber, preferred),
             flow=binding.flow,
             route=binding.path,
-            from_=_address(caller, caller.identities[0]),
-            to=f"<{public_uri(self._config.current, subscriber, entry)}>",
+            from_=caller.identity.from_,
+            to=called_address(settings, subscriber, entry, dialled),
             headers=headers,
             phone=subscriber.impi,
             behind_nat=not binding.path and contact.host != binding.flow.remote[0],
+            q=binding.q,
+            identity=called_identity(settings, subscriber, entry, dialled),
         )
 
-    def _names(self, found: tuple[Found, ...]) -> str:
-        return ", ".join(subscriber.impi for subscriber, _ in found if subscriber is not None)
+    def _absent(self, found: tuple[Found, ...]) -> str:
+        """Why none of these can be reached."""
+        reasons = []
+        for subscriber, entry in found:
+            assert subscriber is not None
+            others = [each for each in self._bindings.of(subscriber.impi) if not entry.applies_to(each.imei)]
+            if others:
+                phones = ", ".join(each.imei or f"none, at {each.contact}" for each in others)
+                reasons.append(
+                    f"{entry.key} of {subscriber.impi} belongs to the phone with the IMEI {entry.imei}, "
+                    f"which is not registered now; phones with these IMEIs are: {phones}"
+                )
+            else:
+                reasons.append(f"{subscriber.impi} is known but not registered now")
+        return "; ".join(reasons)
 
 
-def _address(caller: Caller, uri: str) -> str:
-    """A name-addr of the caller's with this URI."""
-    return str(NameAddr(uri, caller.display_name)) if caller.display_name else f"<{uri}>"
+NO_IMEI = "unknown"
+"""For a phone that told no IMEI: an IMPU that belongs to one phone is not its own."""
+
+
+def _default(subscriber: Subscriber, imei: str) -> ImpuEntry:
+    """The default public identity of a phone (TS 23.228 §5.2.1a)."""
+    registered = subscriber.registered_with(imei)
+    return registered[0] if registered else subscriber.impus[0]
+
+
+def _owner(binding: Binding, found: tuple[Found, ...]) -> tuple[Subscriber, ImpuEntry]:
+    """Which of the found IMPUs a binding was found by."""
+    for subscriber, entry in found:
+        if subscriber is not None and subscriber.impi == binding.impi and entry.applies_to(binding.imei):
+            return subscriber, entry
+    raise AssertionError("a binding that nobody owns")

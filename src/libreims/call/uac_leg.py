@@ -17,6 +17,7 @@ from libreims.call.events import (
     Changing,
     Ended,
     Event,
+    Headers,
     InfoAnswered,
     Informed,
     Offered,
@@ -36,12 +37,15 @@ from libreims.proto.sdp.description import SessionDescription
 from libreims.proto.sip.client_transaction import ClientTransaction
 from libreims.proto.sip.dialog import Dialog
 from libreims.proto.sip.message import Request, Response
+from libreims.users.identity import hides, privacy_of
 
 CALLING = "calling"
 CANCELLING = "cancelling"
 
 RING_TIME = 200.0
 """Seconds after which a phone that only rings is given up (RFC 3261 §16.6: timer C, more than 3 minutes)."""
+
+ABSENT = Refused(480, None, (("Reason", 'Q.850;cause=20;text="Subscriber absent"'),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,16 @@ class Target:
     """Who is called, for the log."""
     behind_nat: bool = False
     """The contact names another host than the registration came from."""
+    q: float = 1.0
+    """Its preference among the targets of one call, 0 to 1 (RFC 3261 §16.6)."""
+    identity: str = ""
+    """P-Asserted-Identity of who answers there; empty where the caller is not told."""
+    tcp_threshold: int = 0
+    """Octets above which requests to it go over TCP; 0: the server's `tcp_threshold`."""
+    silent: Refused = ABSENT
+    """What the caller gets when nobody answers there at all."""
+    advice: str = "the phone is off or out of coverage, or its registration is stale"
+    """What may be wrong then, for the log."""
 
 
 class UacLeg(Leg):
@@ -71,6 +85,7 @@ class UacLeg(Leg):
     def __init__(self, services: CallServices, media: LegMedia, target: Target) -> None:
         super().__init__(services, media, target.flow, target.phone, target.behind_nat)
         self._target = target
+        self.tcp_threshold = target.tcp_threshold
         self._transaction: ClientTransaction | None = None
         self._ring_timer: Cancellable | None = None
         self._cause: Cause | None = None
@@ -113,7 +128,9 @@ class UacLeg(Leg):
         if body:
             headers.append(("Content-Type", SDP_TYPE))
         request = Request.build("INVITE", target.uri, headers, body)
-        flow = services.agent.sized(target.flow, request)
+        if not services.config.current.force_user_agent:
+            self.agent_name = tuple([each for each in event.headers if each[0] == "User-Agent"])
+        flow = services.agent.sized(target.flow, request, target.tcp_threshold)
         self.state = CALLING
         self._ring_timer = services.clock.call_later(RING_TIME, self._no_answer)
         self._transaction = services.agent.request(request, flow, self)
@@ -167,7 +184,7 @@ class UacLeg(Leg):
             except Reject as reject:
                 self.services.log.warn(f"{reject.why}; the {response.status} goes on without it")
                 description = None
-        self.notify(Progress(response.status, description))
+        self.notify(Progress(response.status, description, self._shown(response)))
 
     def _refused(self, response: Response) -> None:
         if response.status in (401, 407):
@@ -208,7 +225,15 @@ class UacLeg(Leg):
             self.modify.send_ack(request.cseq.number, b"")
         else:
             self.modify.await_answer(response)
-        self.notify(Answered(description, passed_answer(response)))
+        self.notify(Answered(description, self._shown(response)))
+
+    def _shown(self, response: Response) -> Headers:
+        """Headers of a response as the caller gets to see them, and who it is that answers."""
+        headers = passed_answer(response, user_agent=not self.services.config.current.force_user_agent)
+        identity = self._target.identity
+        if not identity or ("Privacy" in response.fields and hides(privacy_of(response.fields["Privacy"]))):
+            return headers
+        return (("P-Asserted-Identity", identity), *headers)
 
     def _description(self, request: Request, response: Response) -> SessionDescription:
         """What the 2xx has to bring: the answer to our offer, else an offer (RFC 3261 §13.2.1)."""
@@ -248,10 +273,9 @@ class UacLeg(Leg):
         self._finish()
         if waiting:
             self.services.log.warn(
-                f"{self.phone} does not answer an INVITE sent to {self._target.uri}: "
-                "the phone is off or out of coverage, or its registration is stale"
+                f"{self.phone} does not answer an INVITE sent to {self._target.uri}: {self._target.advice}"
             )
-            self.notify(Refused(480, None, (("Reason", 'Q.850;cause=20;text="Subscriber absent"'),)))
+            self.notify(self._target.silent)
 
     @guarded
     def transport_failed(self, transaction: ClientTransaction, error: Exception) -> None:

@@ -7,6 +7,7 @@ States: `new` (nothing final sent) -> `answered` (2xx sent, ACK missing) -> `con
 from __future__ import annotations
 
 from libreims.call.body import SDP_TYPE, offer_of
+from libreims.call.caller import Caller
 from libreims.call.events import (
     Answered,
     Cause,
@@ -40,12 +41,14 @@ class UasLeg(Leg):
     """A dialog that the phone started."""
 
     def __init__(
-        self, services: CallServices, media: LegMedia, transaction: ServerTransaction, phone: str
+        self, services: CallServices, media: LegMedia, transaction: ServerTransaction, caller: Caller
     ) -> None:
         request = transaction.request
         # RFC 3261 §18.2.1: `received` stands where the phone did not know the address it is seen from.
-        super().__init__(services, media, transaction.flow, phone, request.via.received is not None)
+        super().__init__(services, media, transaction.flow, caller.phone, request.via.received is not None)
         self._transaction = transaction
+        self._caller = caller
+        self.tcp_threshold = caller.tcp_threshold
         self._end: Cause | None = None  # to be sent as BYE as soon as the ACK is there
         transaction.listener = self
         self.dialog = Dialog.from_request(request, transaction.local_tag)
@@ -58,7 +61,9 @@ class UasLeg(Leg):
         if offer is not None:
             self.media.offered(offer)
         self.services.dialogs.enter(self)
-        self.notify(Offered(offer, passed_offer(request)))
+        hidden = self._caller.identity.hidden
+        agent = not self.services.config.current.force_user_agent
+        self.notify(Offered(offer, passed_offer(request, hidden=hidden, user_agent=agent)))
 
     # -- the callee's side -----------------------------------------------------------------------
 
@@ -88,7 +93,7 @@ class UasLeg(Leg):
         if event.description is not None:
             body = self.media.shown(event.description)
             self.media.preview()
-        headers = (self.contact(), ("Allow", ALLOW))
+        headers = (self.contact(), ("Allow", ALLOW), *self._caller.answer_headers, *event.headers)
         answer = Answer(event.status, headers=headers, body=body, content_type=SDP_TYPE if body else "")
         self.services.agent.respond(self._transaction, answer)
 
@@ -100,7 +105,14 @@ class UasLeg(Leg):
                 self.media.settle()
         self.state = ANSWERED
         assert self.dialog is not None
-        headers = (self.contact(), ("Allow", ALLOW), ("Supported", SUPPORTED), *event.headers)
+        self.agent_name = tuple([("User-Agent", value) for name, value in event.headers if name == "Server"])
+        headers = (
+            self.contact(),
+            ("Allow", ALLOW),
+            ("Supported", SUPPORTED),
+            *self._caller.answer_headers,
+            *event.headers,
+        )
         answer = Answer(200, headers=headers, body=body, content_type=SDP_TYPE if body else "")
         self.services.agent.respond(self._transaction, answer)
 

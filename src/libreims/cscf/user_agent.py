@@ -155,11 +155,14 @@ class UserAgent:
                     local = self._transport.local_for(remote[0])
         return Flow(transport, local, remote, connection)
 
-    def sized(self, flow: Flow, request: Request) -> Flow:
-        """The same flow, or its TCP twin for a request that is too big for a datagram."""
+    def sized(self, flow: Flow, request: Request, threshold: int = 0) -> Flow:
+        """The same flow, or its TCP twin for a request that is too big for a datagram.
+
+        `threshold`: octets that a datagram may have; 0 for the server's `tcp_threshold`.
+        """
         if flow.transport != "UDP":
             return flow
-        threshold = self._config.current.tcp_threshold
+        threshold = threshold or self._config.current.tcp_threshold
         if threshold <= 0 or _size(request) + VIA_OCTETS <= threshold:
             return flow
         return Flow("TCP", flow.local, flow.remote, 0)

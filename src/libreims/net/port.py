@@ -119,3 +119,6 @@ class Network(Protocol):
 
     def source_for(self, remote_host: str) -> str | None:
         """Which of our addresses packets to `remote_host` leave from; None where there is no way to it."""
+
+    async def resolve(self, name: str) -> list[str]:
+        """The addresses of a host name, in the order in which to try them. Raises OSError."""

@@ -71,6 +71,8 @@ class SimulatedNetwork:
         self._wake: Cancellable | None = None
         self._wake_at = 0.0
         self._last: dict[tuple[Address, Address], float] = {}
+        self.names: dict[str, list[str]] = {}
+        """The host names that exist, and their addresses."""
 
     def udp(self, local: Address, receive: Receive) -> SimulatedUdp:
         """Bind a UDP socket. Raises OSError (EADDRINUSE, EADDRNOTAVAIL)."""
@@ -102,6 +104,12 @@ class SimulatedNetwork:
         if remote_host in bound:
             return remote_host
         return next((host for host in bound if (":" in host) == (":" in remote_host)), None)
+
+    async def resolve(self, name: str) -> list[str]:
+        """Only names in `names` exist."""
+        if name not in self.names:
+            raise OSError(f"{name}: name or service not known")
+        return self.names[name]
 
     def cut(self, host: str) -> None:
         """Unplug a host: datagrams from and to it are lost, TCP waits, connections are not established."""

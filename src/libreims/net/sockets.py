@@ -110,6 +110,11 @@ class SocketNetwork:
                 return None
             return str(probe.getsockname()[0])
 
+    async def resolve(self, name: str) -> list[str]:
+        """Ask the system's name service."""
+        found = await self._loop.getaddrinfo(name, None, type=socket.SOCK_DGRAM)
+        return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
     def close(self) -> None:
         """Close every UDP socket and leave the loop; TCP is closed by who opened it."""
         for datagrams in list(self._sockets.values()):
