@@ -118,6 +118,12 @@ class Record:
         self.call_id = call_id
         self._history.hook.follow(call_id, self.events)
 
+    def invited(self, call_id: str) -> None:
+        """The dialog begins with an INVITE that came in and had its 100 before there was a record."""
+        time = self.created
+        self.events += ((time, "recv", "sip_invite"), (time, "send", "sip_100"))
+        self.follow(call_id)
+
     def enter(self, state: str) -> None:
         """The dialog is in this state now; nothing happens where it is already, or is over."""
         before = self.state
@@ -133,6 +139,10 @@ class Record:
             self.started = now
         if history.bus.wanted(DialogChanged):
             history.bus.publish(DialogChanged(view(self, now)))
+
+    def publish(self, event: object) -> None:
+        """Tell whoever listens outside."""
+        self._history.bus.publish(event)
 
     def _stopped(self, now: float) -> None:
         self.ended = now
@@ -230,7 +240,8 @@ class History:
 
     def latest(self) -> Record | None:
         """The dialog that began last, of those that are on."""
-        return next((each for each in reversed(self._records.values()) if each.state != STOP), None)
+        records = reversed(self._records.values())
+        return next((each for each in records if each.call_id and each.state != STOP), None)
 
     def stopped(self, record: Record) -> None:
         """A dialog is over: it stays listed for a while."""
@@ -242,7 +253,9 @@ class History:
         over = self._over
         now = self.time()
         while over and over[0].ended + KEPT <= now + 1e-3:
-            del self._records[over.popleft().number]
+            record = over.popleft()
+            record.peers = ()  # two dialogs of a call name each other
+            del self._records[record.number]
         self._timer = self._clock.call_later(over[0].ended + KEPT - now, self._clean) if over else None
 
     def close(self) -> None:
@@ -250,5 +263,7 @@ class History:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        for record in self:
+            record.peers = ()
         self._records.clear()
         self._over.clear()
