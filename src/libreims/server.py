@@ -20,6 +20,7 @@ from libreims.call.calls import Calls, LegTable
 from libreims.call.history import History
 from libreims.call.incoming import IncomingCalls, caller_key
 from libreims.call.locate import Locator
+from libreims.call.scopes import CallflowScopes
 from libreims.call.services import CallServices
 from libreims.call.trunk import TrunkPeer
 from libreims.config.schema import Settings
@@ -94,7 +95,10 @@ class Server:
         services = CallServices(self.agent, wheel, tokens, config, ims, legs)
         self.trunk = TrunkPeer(config, self.agent.local_for, lambda host: network.resolve(host), ims)
         locator = Locator(self.users, self.bindings, config, self.trunk, tokens)
-        self.calls = Calls(services, legs, locator, self.relay, self.counters)
+        self.calls = Calls(services, legs, locator, self.relay, self.counters, self.dialogs)
+        self.calls.scopes = deviations.scopes = CallflowScopes(
+            self.users, self.bindings, locator, self.calls
+        )
         incoming = IncomingCalls(self.calls, locator, authenticator)
 
         router.serve("REGISTER", registration.register, _public_user)

@@ -12,7 +12,10 @@ from libreims.call.fork import Fork
 from libreims.call.leg import Leg
 from libreims.call.leg_media import LegMedia
 from libreims.call.locate import Locator
-from libreims.call.party import Party
+from libreims.call.media_policy import policy_of
+from libreims.call.party import CallingParty, Party
+from libreims.call.ring_only import RingOnly
+from libreims.call.scopes import CallflowScopes
 from libreims.call.services import CallServices
 from libreims.call.session import Session
 from libreims.call.uac_leg import Target, UacLeg
@@ -72,8 +75,11 @@ class Calls:
         self._locator = locator
         self._relay = relay
         self._counters = counters
+        self._history = history
         self._sessions: dict[int, Session] = {}
         self._last_number = 0
+        self.scopes: CallflowScopes | None = None
+        """Who knows the callflow modifiers of a callee's dialog."""
 
     @property
     def sessions(self) -> tuple[Session, ...]:

@@ -27,8 +27,10 @@ from libreims.call.events import (
 from libreims.call.info import Info
 from libreims.call.leg_media import LegMedia
 from libreims.call.modify import Modify
+from libreims.call.party import Near
 from libreims.call.services import CallServices
 from libreims.cscf.answer import Answer
+from libreims.cscf.modifiers import CallflowContext
 from libreims.cscf.user_agent import ALLOW
 from libreims.net.port import Flow
 from libreims.proto.sip.client_transaction import ClientTransaction
@@ -68,6 +70,9 @@ class Leg:
         self.peer_allows: tuple[str, ...] = ()
         self.tcp_threshold = 0  # the server's
         self.agent_name: Headers = ()  # User-Agent of the far phone, where it is shown
+        self.record = UNRECORDED
+        self.callflow: CallflowContext | None = None
+        """The callflow modifiers in force for the messages with this phone."""
         self.modify = Modify(self)
         self.info = Info(self)
         self._heard = services.clock.time()
@@ -160,7 +165,7 @@ class Leg:
 
     def send(self, request: Request, listener: Modify | Info | ByeListener) -> ClientTransaction:
         """Send an in-dialog request."""
-        return self.services.agent.request(request, self.route(request), listener)
+        return self.services.agent.request(request, self.route(request), listener, self.callflow)
 
     def route(self, request: Request) -> Flow:
         """The way of an in-dialog request: to the remote target, or to where a phone behind a NAT is seen."""
@@ -185,7 +190,7 @@ class Leg:
         )
         request = transaction.request
         request.remove("Via")
-        return self.services.agent.request(request, way, listener)
+        return self.services.agent.request(request, way, listener, self.callflow)
 
     @property
     def way(self) -> Flow:
@@ -262,6 +267,40 @@ class Leg:
         self.info.abandon()
         if self.dialog is not None:
             self.services.dialogs.leave(self)
+
+
+    # -- callflow modifiers (`cscf.modifiers.DialogOwner`) -------------------------------------
+
+    def modified_by(self, context: CallflowContext | None) -> None:
+        """Put callflow modifiers in force."""
+        self.callflow = context
+        if context is not None:
+            context.owner = self
+            if context.media_delay is not None:
+                self.media.delay(context.media_delay)
+
+    def stop_call(self, text: str) -> None:
+        """End the call on both sides."""
+        if self.state in (ENDING, ENDED) or self.notify is unconnected:
+            return
+        cause = Cause(f"{self.phone}: {text}")
+        notify = self.notify
+        self.handle(Ended(cause))
+        notify(Ended(cause))
+
+    def forget_dialog(self, text: str) -> None:
+        """End the call; this phone knows of no dialog (any more), so nothing is sent to it."""
+        notify = self.notify
+        self.close()
+        notify(Ended(Cause(f"{self.phone}: {text}")))
+
+    def change_refused(self) -> None:
+        """The phone got a refusal in the place of our 2xx to its re-INVITE."""
+        self.modify.answer_lost()
+
+    def delay_media(self, seconds: float) -> None:
+        """Hold packets to the phone up."""
+        self.media.delay(seconds)
 
 
 class ByeListener:

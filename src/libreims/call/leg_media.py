@@ -89,6 +89,20 @@ class LegMedia:
                 port.close()
                 self.ports[index] = None
 
+    def delay(self, seconds: float) -> None:
+        """Hold packets to the phone up, on the ports that there are and on those to come."""
+        open_port = self._open
+
+        def open_delayed(kind: str) -> MediaPort:
+            port = open_port(kind)
+            port.delay = seconds
+            return port
+
+        self._open = open_delayed
+        for port in self.ports:
+            if port is not None:
+                port.delay = seconds
+
     def bridge(self, near: LegMedia) -> None:
         """Relay between the m-lines of both sides."""
         for ours, theirs in zip(self.ports, near.ports, strict=False):

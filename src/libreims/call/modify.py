@@ -184,6 +184,12 @@ class Modify:
         self._leg.services.agent.respond(transaction, Answer(487))
         self._leg.notify(ChangeCancelled())
 
+    def answer_lost(self) -> None:
+        """A callflow modifier refused in the place of our 2xx: there is no ACK to wait for."""
+        if self._state == ACK_DUE:
+            self._state = IDLE
+            self._server = None
+
     @guarded
     def ack_missing(self, transaction: ServerTransaction) -> None:
         """No ACK for our 2xx: the session ends (RFC 3261 §14.2 as §13.3.1.4).
@@ -295,7 +301,7 @@ class Modify:
         self._ack_for = (number, body)
         headers = (("Content-Type", SDP_TYPE),) if body else ()
         ack = leg.dialog.ack(number, headers, body)
-        leg.services.agent.acknowledge(ack, leg.route(ack))
+        leg.services.agent.acknowledge(ack, leg.route(ack), leg.callflow)
 
     def repeat_ack(self, request: Request) -> None:
         """The 2xx of this INVITE came again, its ACK was lost; or it came after the end of the call."""
@@ -317,7 +323,7 @@ class Modify:
     def cancel(self) -> None:
         """The far side took its change back."""
         if self._client is not None and self._client.request.method == "INVITE":
-            self._client.cancel()
+            self._leg.services.agent.cancel(self._client, (), self._leg.callflow)
 
     @guarded
     def timed_out(self, transaction: ClientTransaction) -> None:

@@ -133,7 +133,7 @@ class UacLeg(Leg):
         flow = services.agent.sized(target.flow, request, target.tcp_threshold)
         self.state = CALLING
         self._ring_timer = services.clock.call_later(RING_TIME, self._no_answer)
-        self._transaction = services.agent.request(request, flow, self)
+        self._transaction = services.agent.request(request, flow, self, self.callflow)
 
     def _cancel(self, cause: Cause) -> None:
         if self.state == NEW:
@@ -144,7 +144,7 @@ class UacLeg(Leg):
             self._cause = cause
             self._stop_ringing()
             assert self._transaction is not None
-            self._transaction.cancel(cause.headers)
+            self.services.agent.cancel(self._transaction, cause.headers, self.callflow)
 
     @guarded
     def _no_answer(self) -> None:

@@ -50,6 +50,7 @@ class UasLeg(Leg):
         self._caller = caller
         self.tcp_threshold = caller.tcp_threshold
         self._end: Cause | None = None  # to be sent as BYE as soon as the ACK is there
+        self.modified_by(transaction.context)
         transaction.listener = self
         self.dialog = Dialog.from_request(request, transaction.local_tag)
         self.peer_allows = tuple(method.upper() for method in request.elements("Allow"))

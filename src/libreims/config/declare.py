@@ -41,6 +41,8 @@ class Kind:
     name: str = "any"
     nested: bool = False
     """Reads values inside its value, so that it needs to know its path."""
+    null: bool = False
+    """`null` is a value of its own, whatever the default is."""
 
     def read(self, value: Value, reader: Reader, path: str) -> Any:
         """The typed value; raises Invalid, or Skip inside a list."""
@@ -181,7 +183,9 @@ class Reader:
             kind = declared.kind
             try:
                 if value is None:
-                    if declared.default is not None:
+                    if kind.null:
+                        values[declared.field] = None
+                    elif declared.default is not None:
                         raise Invalid(f"{kind.name} expected, not null")
                 elif kind.nested:
                     self._quiet += declared.state is not WORKS

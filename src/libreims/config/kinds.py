@@ -239,6 +239,9 @@ class FileName(Kind):
 
     name = "file name"
 
+    def __init__(self, *, null: bool = False) -> None:
+        self.null = null
+
     def read(self, value: Value, reader: Reader, path: str) -> str:
         """The name, usable from any directory where the configuration file's is."""
         if not isinstance(value, str):

@@ -243,7 +243,6 @@ class Settings(Checks):
         ListOf(Struct(CustomHeader)),
         "Headers to add to or remove from our messages.",
         runtime=True,
-        state=LATER,
     )
 
     # Registration

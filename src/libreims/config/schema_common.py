@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from libreims.config.declare import Checks, prop
+from libreims.config.declare import LATER, Checks, prop
 from libreims.config.kinds import (
     Boolean,
     Choice,
@@ -106,21 +106,26 @@ class CallflowModifier(Checks):
     code: int | None = prop(
         None,
         Integer(100, 699, also=(-1, -2)),
-        "Status code of the response that it sends; -1 ignores the incoming message.",
+        "Status code of the response that it sends; -1 ignores the received message, -2 ignores it and ends the "
+        "dialog (with `stop`).",
     )
-    stop: bool = prop(True, Boolean(), "End the dialog in which it applies.")
+    stop: bool = prop(True, Boolean(), "End the dialog in which it applies (not with `transparent`).")
     dir: str = prop("both", Choice("tx", "rx", "both"), "Sent messages, received messages or both.")
     transparent: bool = prop(False, Boolean(), "Apply it without leaving the normal call flow.")
     skip: bool = prop(False, Boolean(), "Do not send the message.")
     content: str | None = prop(
-        None, FileName(), "File with the body of the generated message; null removes the body."
+        "", FileName(null=True), "File to put into the body of the message; null to take a body out."
     )
-    content_type: str | None = prop(None, Text(), "Content type of `content`.")
+    content_type: str | None = prop(
+        None,
+        Text(r"[^\r\n]*", "a single line"),
+        "Content type of `content`; a body of this type is replaced, others stay beside it.",
+    )
     access_network: tuple[str, ...] = prop(
         (), ChoiceSet("lte", "nr", "n3gpp"), "Only where P-Access-Network-Info names one of these."
     )
     custom_headers: tuple[CustomHeader, ...] = prop(
-        (), ListOf(Struct(CustomHeader)), "Headers to add to or remove from the generated response."
+        (), ListOf(Struct(CustomHeader)), "Headers to add to the message or generated response, or to remove."
     )
     impu: str | None = prop(None, Text(), "Only where the other side has this IMPU.")
     imei: str | None = prop(None, Text(), "Only where the other side has this IMEI.")
@@ -132,7 +137,7 @@ class CallflowModifier(Checks):
         None, Number(0, 60), "Seconds between these repetitions; `send_delay` when not set."
     )
     ecall: Ecall | None = prop(
-        None, Struct(Ecall), "Changes in the messages of an emergency call from a vehicle."
+        None, Struct(Ecall), "Changes in the messages of an emergency call from a vehicle.", state=LATER
     )
     media_delay: float | None = prop(None, Number(0, 60), "Delay of media packets, in seconds.")
 

@@ -24,7 +24,7 @@ from libreims.config.kinds import (
     Struct,
     Text,
 )
-from libreims.config.schema_common import CallflowModifier, SessionExpires, precondition_kind
+from libreims.config.schema_common import METHODS, CallflowModifier, SessionExpires, precondition_kind
 from libreims.config.tree import Value
 
 SCHEMES = ("sip", "sips", "tel", "urn")
@@ -125,15 +125,12 @@ class ImpuSettings(Checks):
         (),
         ListOf(Struct(CallflowModifier), single=True),
         "Changes of the normal course of messages.",
-        state=LATER,
     )
-    code: int | None = prop(
-        None, Integer(100, 699, also=(-1, -2)), "Older form of a callflow modifier.", state=LATER
-    )
-    method: str | None = prop(None, Text(), "Older form of a callflow modifier.", state=LATER)
-    content: str | None = prop(None, FileName(), "Older form of a callflow modifier.", state=LATER)
-    content_type: str | None = prop(None, Text(), "Older form of a callflow modifier.", state=LATER)
-    transparent: bool | None = prop(None, Boolean(), "Older form of a callflow modifier.", state=LATER)
+    code: int | None = prop(None, Integer(100, 699, also=(-1, -2)), "Older form of a callflow modifier.")
+    method: str | None = prop(None, Choice(*METHODS), "Older form of a callflow modifier.")
+    content: str | None = prop("", FileName(null=True), "Older form of a callflow modifier.")
+    content_type: str | None = prop(None, Text(), "Older form of a callflow modifier.")
+    transparent: bool | None = prop(None, Boolean(), "Older form of a callflow modifier.")
 
     @classmethod
     def finish(cls, values: dict[str, Any], complain: Callable[[str, str], None]) -> None:

@@ -401,8 +401,12 @@ class Deviations:
 
     def delay_media(self, context: CallflowContext, deviation: Deviation) -> None:
         """`media_delay` of a modifier."""
-        if deviation.media_delay is not None and context.owner is not None:
+        if deviation.media_delay is None:
+            return
+        if context.owner is not None:
             context.owner.delay_media(deviation.media_delay)
+        else:
+            context.media_delay = deviation.media_delay
 
     def tell(self, deviation: Deviation, verb: str, message: Message, name: str) -> None:
         """`log`: one line for each message that a modifier applies to."""

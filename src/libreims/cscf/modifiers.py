@@ -140,7 +140,7 @@ class DialogOwner(Protocol):
 class CallflowContext:
     """The modifiers in force for the messages with one phone in one dialog (or one transaction)."""
 
-    __slots__ = ("access", "acknowledged", "imei", "impus", "modifiers", "owner", "promised")
+    __slots__ = ("access", "acknowledged", "imei", "impus", "media_delay", "modifiers", "owner", "promised")
 
     def __init__(
         self, modifiers: tuple[LiveModifier, ...], impus: frozenset[str], imei: str, access: str = ""
@@ -154,6 +154,8 @@ class CallflowContext:
         """Its latest P-Access-Network-Info."""
         self.owner: DialogOwner | None = None
         """None outside calls, and before the call is there."""
+        self.media_delay: float | None = None
+        """Asked for before there was an owner."""
         self.acknowledged: tuple[object, Deviation | None] | None = None
         """The latest ACK and what became of it, for its retransmissions."""
         self.promised: dict[object, Deviation] = {}

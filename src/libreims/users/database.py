@@ -41,6 +41,8 @@ class SubscriberDatabase:
         self._by_key: dict[str, Subscriber | list[Subscriber]] = {}
         self._matching: dict[str, Subscriber] = {}
         self._echo: dict[str, ImpuEntry] = {}
+        self.has_modifiers = False
+        """Whether any IMPU has, or had, callflow modifiers."""
 
     @classmethod
     def of(cls, settings: Settings, warn: Callable[[str], None]) -> SubscriberDatabase:
@@ -172,6 +174,7 @@ class SubscriberDatabase:
         if entry.key in self._echo:
             raise LibreImsError(f"The IMPU {entry.key} is in the echo list twice: the first entry is used.")
         self._echo[entry.key] = entry
+        self.has_modifiers |= bool(settings.callflow_modifier)
         return entry
 
     def remove_echo(self, key: str) -> ImpuEntry | None:
@@ -194,6 +197,8 @@ class SubscriberDatabase:
                 owners.append(subscriber)
             elif owners is not subscriber:
                 self._by_key[key] = [owners, subscriber]
+        if any(entry.settings.callflow_modifier for entry in subscriber.impus):
+            self.has_modifiers = True
         if any(entry.pattern is not None for entry in subscriber.impus):
             self._matching[impi] = subscriber
 
