@@ -21,8 +21,8 @@ from support.reliable import invite, prack, provisional
 from support.sdp import session
 
 WORDS = st.sampled_from(
-    "qos QOS sec x local remote e2e none send recv sendrecv mandatory optional failure unknown".split()
-)
+    ["qos", "QOS", "sec", "x", "local", "remote", "e2e", "none", "send", "recv", "sendrecv", "mandatory"]
+) | st.sampled_from(["optional", "failure", "unknown", ""])
 LINES = st.builds(
     lambda name, words: f"a={name}:{' '.join(words)}",
     st.sampled_from(["curr", "des", "conf"]),
