@@ -13,7 +13,9 @@ from libreims.base.log import LayerLog
 from libreims.net.address import text
 from libreims.proto.sip.flow import Flow
 from libreims.proto.sip.message import Message, Request, Response
+from libreims.proto.sip.parser import KNOWN_METHODS
 
+_NAMES = {method: "sip_" + method.lower() for method in KNOWN_METHODS}
 REMEMBERED_CALL_IDS = 16384
 """Call-IDs whose log number is remembered; the oldest are forgotten first."""
 
@@ -67,7 +69,8 @@ class Callflow:
         self._counters.count(name)
         if self._followed:
             self._list("recv", message, name)
-        self._write("FROM", message, flow)
+        if self._log.info_on:
+            self._write("FROM", message, flow)
 
     def sent(self, message: Message, flow: Flow) -> None:
         """A request or response has gone out."""
@@ -75,7 +78,8 @@ class Callflow:
         self._counters.count(name)
         if self._followed:
             self._list("send", message, name)
-        self._write("TO", message, flow)
+        if self._log.info_on:
+            self._write("TO", message, flow)
 
     def _list(self, direction: str, message: Message, name: str) -> None:
         lines = message.fields.get("Call-ID")
@@ -105,8 +109,6 @@ class Callflow:
 
     def _write(self, direction: str, message: Message, flow: Flow) -> None:
         log = self._log
-        if not log.info_on:
-            return
         place = text(flow.remote)
         # An answer to a malformed request has only the lines of that request, as they came.
         if isinstance(message, Response):
@@ -122,6 +124,6 @@ class Callflow:
 def message_name(message: Message) -> str:
     """The name under which a message is counted: `sip_register`, `sip_200`."""
     if isinstance(message, Request):
-        return "sip_" + message.method.lower()
+        return _NAMES.get(message.method) or "sip_" + message.method.lower()
     assert isinstance(message, Response)
     return f"sip_{message.status}"

@@ -147,11 +147,11 @@ class Bindings:
         return next((binding for binding in self._by_number.values() if binding.contact == contact), None)
 
     def by_remote(self, remote: Address) -> Iterator[Binding]:
-        """The bindings that were registered from this address and port."""
+        """The bindings that were registered from this address and port, to be looked at before any change."""
         numbers = self._by_remote.get(remote)
         if isinstance(numbers, int):
             return iter((self._by_number[numbers],))
-        return map(self._by_number.__getitem__, tuple(numbers or ()))
+        return map(self._by_number.__getitem__, numbers or ())
 
     def reachable(self, found: Iterable[Found], *, emergency: bool | None = False) -> list[Binding]:
         """Where a request to an IMPU goes (`SubscriberDatabase.find`): by q, then the newest first.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 Address = tuple[str, int]
@@ -49,6 +50,16 @@ _STATIC_CODECS: Final[dict[str, tuple[str, int, int]]] = {
 """Payload types that need no rtpmap (RFC 3551 §6): name, clock rate, channels."""
 
 
+@lru_cache(1024)
+def _is_literal(host: str) -> bool:
+    """Remembered: a phone's address comes again with every description."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 class SdpError(ValueError):
     """The octets are not a session description; the only error that `parse` raises."""
 
@@ -75,11 +86,7 @@ class Connection(NamedTuple):
     @property
     def is_literal(self) -> bool:
         """Whether `host` is an address, not a name that would have to be resolved."""
-        try:
-            ipaddress.ip_address(self.host)
-        except ValueError:
-            return False
-        return True
+        return _is_literal(self.host)
 
 
 class Origin(NamedTuple):

@@ -10,7 +10,9 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from libreims.proto.sip.errors import SipParseError
@@ -25,9 +27,13 @@ AKAV2_SHA256: Final = "AKAv2-SHA-256"
 _AKAV2_LABEL: Final = b"http-digest-akav2-password"
 
 
+_PAIR: Final = re.compile(r"""([ \t]*([A-Za-z0-9_-]+)=(?:"([^"\\]*)"|([^",\\ \t]+))(?:,(?=[^,])|\Z))""")
+"""A pair as phones write it, and the comma after it; what does not consist of these is looked at closely."""
+
 _HASHES: Final = {"MD5": "md5", "": "md5", "SHA-256": "sha256"}
 
 
+@lru_cache(64)
 def hash_name(algorithm: str) -> str:
     """The `hashlib` name of the hash under a Digest algorithm, AKA versions and `-sess` included.
 
@@ -131,6 +137,13 @@ def parse_directives(text: str) -> dict[str, str]:
     Raises SipParseError (400) for a pair without name, a name twice or a quoted string without end.
     """
     directives: dict[str, str] = {}
+    pairs = _PAIR.findall(text)
+    if sum([len(whole) for whole, _, _, _ in pairs]) == len(text):
+        for _, name, quoted, plain in pairs:
+            directives[name.lower()] = quoted or plain
+        if len(directives) == len(pairs):
+            return directives
+        raise SipParseError(400, "Directive Twice")
     for part in split_quoted(text, ",", False):
         if not part:
             continue

@@ -22,6 +22,7 @@ __all__ = ["REASONS", "Message", "Request", "Response", "SipParseError", "canoni
 
 _DIALOG_FORMING: Final = frozenset({"INVITE", "SUBSCRIBE", "REFER", "NOTIFY", "UPDATE"})
 _NO_LINES: Final[list[str]] = []
+_WRITTEN_APART: Final = frozenset({"Via", "Content-Length"})
 MAX_SECONDS: Final = 2**32 - 1
 """The largest delta-seconds (RFC 3261 §20.19)."""
 MALFORMED_EXPIRES: Final = 3600
@@ -146,7 +147,12 @@ class Message:
         """Put a line before the others of this header."""
         key = self._spelling(name)
         values = self.fields.get(key)
-        self.fields[key] = [value] if values is None else [value, *values]
+        if values is None:
+            self.fields[key] = [value]
+            if key != "Contact":
+                return  # nothing can have been read from it
+        else:
+            self.fields[key] = [value, *values]
         self._forget(key)
 
     def remove(self, name: str) -> None:
@@ -292,15 +298,13 @@ class Message:
         """
         fields = self.fields
         lines = [self._start_line()]
-        vias = fields.get("Via")
-        if vias is not None:
-            for value in vias:
-                lines.append("Via: " + value)
-        for name, values in fields.items():
-            if name == "Via" or name == "Content-Length":
-                continue
-            for value in values:
-                lines.append(f"{name}: {value}")
+        lines += ["Via: " + value for value in fields.get("Via", _NO_LINES)]
+        lines += [
+            f"{name}: {value}"
+            for name, values in fields.items()
+            if name not in _WRITTEN_APART
+            for value in values
+        ]
         body = self.body
         lines.append(f"Content-Length: {len(body)}\r\n\r\n")
         head = "\r\n".join(lines)
