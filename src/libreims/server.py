@@ -17,9 +17,11 @@ from libreims.base.log import Log
 from libreims.base.timers import TimerWheel
 from libreims.base.tokens import Tokens
 from libreims.call.calls import Calls, LegTable
+from libreims.call.control import DialogControl
 from libreims.call.history import History
 from libreims.call.incoming import IncomingCalls, caller_key
 from libreims.call.locate import Locator
+from libreims.call.originate import Originate
 from libreims.call.scopes import CallflowScopes
 from libreims.call.services import CallServices
 from libreims.call.trunk import TrunkPeer
@@ -98,6 +100,9 @@ class Server:
         self.calls = Calls(services, legs, locator, self.relay, self.counters, self.dialogs)
         self.calls.scopes = deviations.scopes = CallflowScopes(
             self.users, self.bindings, locator, self.calls
+        )
+        self.control = DialogControl(
+            self.dialogs, Originate(services, self.calls, self.users, self.bindings), config
         )
         incoming = IncomingCalls(self.calls, locator, authenticator)
 

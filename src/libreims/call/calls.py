@@ -9,11 +9,12 @@ from libreims.call.caller import Caller
 from libreims.call.echo import EchoParty
 from libreims.call.events import Cause, sip_reason
 from libreims.call.fork import Fork
+from libreims.call.history import ECHO, MT_CALL, SERVER, History, Record
 from libreims.call.leg import Leg
 from libreims.call.leg_media import LegMedia
 from libreims.call.locate import Locator
 from libreims.call.media_policy import policy_of
-from libreims.call.party import CallingParty, Party
+from libreims.call.party import CallingParty, Party, StartingParty
 from libreims.call.ring_only import RingOnly
 from libreims.call.scopes import CallflowScopes
 from libreims.call.services import CallServices
@@ -28,6 +29,8 @@ from libreims.proto.sip.errors import SipParseError
 from libreims.proto.sip.flow import Address, Flow
 from libreims.proto.sip.message import Message, Request
 from libreims.proto.sip.server_transaction import ServerTransaction
+from libreims.users.database import Found
+from libreims.users.subscriber import ImpuEntry
 
 DialogKey = tuple[str, str]
 """(Call-ID, our tag): what an in-dialog request of the phone carries (RFC 3261 §12.2.2)."""
@@ -69,6 +72,7 @@ class Calls:
         locator: Locator,
         relay: MediaRelay,
         counters: Counters,
+        history: History,
     ) -> None:
         self._services = services
         self._legs = legs
@@ -99,15 +103,27 @@ class Calls:
         number = self._new_number()
         self._services.agent.respond(transaction, Answer(100))
         found = self._locator.callee(request, caller)
-        mt: Party
-        if found and found[0].subscriber is None:
-            mt = EchoParty(found[0].entry.key, self._services.tokens)
-        else:
-            mt = self._branches(self._locator.targets(found, caller, request), number)
+        echo = found[0].entry if found and found[0].subscriber is None else None
+        targets = [] if echo is not None else self._locator.targets(found, caller, request)
         mo = UasLeg(self._services, self._media(transaction.flow, number), transaction, caller)
-        session = Session(self._services, number, mo, mt, self._finished)
-        self._sessions[number] = session
-        self._counters.count("call")
+        record = self._record(
+            mo,
+            SERVER if echo is None else ECHO,
+            caller.entry.key if caller.entry is not None else caller.phone,
+            found[0].entry.key if found else request.uri,
+        )
+        record.invited(request.call_id)
+        own = (caller.entry.settings,) if caller.entry is not None else ()
+        mt: Party
+        if echo is not None:
+            mo.media.policy = policy_of(*own, echo.settings)
+            mt = EchoParty(echo.key, echo.settings, self._services, record)
+        else:
+            mo.media.policy = policy_of(*own)
+            mt = self._branches(targets, number, found, record)
+            self._modify(caller, targets, record.peers)
+        session = self._session(number, mo, mt)
+        record.session = session
         try:
             mo.start()
         except (Reject, SipParseError):
@@ -117,10 +133,82 @@ class Calls:
             del self._sessions[number]
             raise
 
-    def _branches(self, targets: list[Target], number: int) -> Party:
+    def _modify(self, caller: Caller, targets: list[Target], records: tuple[Record, ...]) -> None:
+        """Put the caller's callflow modifiers in force for the dialogs with the called phones."""
+        scopes = self.scopes
+        if scopes is not None and scopes.active:
+            for target, record in zip(targets, records, strict=True):
+                if isinstance(record.leg, Leg):
+                    record.leg.modified_by(scopes.of_target(caller, target))
+
+    def originate(
+        self,
+        caller: Caller,
+        name: str,
+        party: StartingParty,
+        targets: list[Target],
+        found: tuple[Found, ...],
+    ) -> Record:
+        """A call that the server itself makes (`call.originate`); the record of its first phone's dialog.
+
+        `name`: who the phone thinks is calling, for the record. Raises Reject.
+        """
+        number = self._new_number()
+        mt, records = self._legs_to(targets, number, found, name)
+        if caller.subscriber is not None:
+            self._modify(caller, targets, records)
+        session = self._session(number, party, mt)
+        for each in records:
+            each.session = session
+        party.start()
+        return records[0]
+
+    def _session(self, number: int, mo: CallingParty, mt: Party) -> Session:
+        session = Session(self._services, number, mo, mt, self._finished)
+        self._sessions[number] = session
+        self._counters.count("call")
+        return session
+
+    def _record(self, leg: Leg, kind: str, caller: str, callee: str) -> Record:
+        record = leg.record = self._history.open(kind, caller, callee)
+        record.leg = leg
+        return record
+
+    def _branches(
+        self, targets: list[Target], number: int, found: tuple[Found, ...], record: Record
+    ) -> Party:
+        """The called side of a call between phones."""
+        party, records = self._legs_to(targets, number, found, record.caller)
+        record.peers = records
+        for each in records:
+            each.peers = (record,)
+        return party
+
+    def _legs_to(
+        self, targets: list[Target], number: int, found: tuple[Found, ...], caller: str
+    ) -> tuple[Party, tuple[Record, ...]]:
+        """Legs to all targets as one party, and their records."""
+        legs = []
+        records = []
+        ring_only = False
+        for target in targets:
+            leg = UacLeg(self._services, self._media(target.flow, number), target)
+            entry = _entry(found, target)
+            callee = target.uri
+            if entry is not None:
+                callee = entry.key
+                ring_only = ring_only or entry.settings.ring_only
+                leg.media.policy = policy_of(entry.settings)
+            records.append(self._record(leg, MT_CALL, caller, callee))
+            legs.append(leg)
+        party = self._together(targets, legs)
+        if ring_only:
+            party = RingOnly(party, self._services.clock, self._services.log)
+        return party, tuple(records)
+
+    def _together(self, targets: list[Target], legs: list[UacLeg]) -> Party:
         """One leg, or several that ring together where they are preferred alike (q), else in turn."""
         services = self._services
-        legs = [UacLeg(services, self._media(target.flow, number), target) for target in targets]
         if len(legs) == 1:
             return legs[0]
         groups: dict[float, list[UacLeg]] = {}
@@ -206,6 +294,14 @@ class Calls:
         """End every call: the server goes down."""
         for session in self.sessions:
             session.stop(Cause(text, sip_reason(503, text), 503))
+
+
+def _entry(found: tuple[Found, ...], target: Target) -> ImpuEntry | None:
+    """The IMPU that a target was found by; None for one of the trunk."""
+    for subscriber, entry in found:
+        if subscriber is not None and subscriber.impi == target.phone:
+            return entry
+    return None
 
 
 def _session_id(tokens: Tokens) -> int:

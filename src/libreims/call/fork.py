@@ -14,8 +14,7 @@ from libreims.base.clock import Cancellable, Clock
 from libreims.base.errors import Reject
 from libreims.call.events import Answered, Cause, Ended, Event, Notify, Offered, Progress, Refused, sip_reason
 from libreims.call.leg import unconnected
-from libreims.call.leg_media import LegMedia
-from libreims.call.party import Party
+from libreims.call.party import Near, Party
 
 ELSEWHERE = Cause(
     "answered by another phone of the same user",
@@ -66,11 +65,16 @@ class Fork:
         for branch in tuple(self._ringing):
             branch.handle(event)
 
-    def join(self, near: LegMedia) -> None:
+    def join(self, near: Near) -> None:
         """Connect the caller to who has answered, or to the first that sends early media."""
         branch = self._winner or self._audible
         if branch is not None:
             branch.join(near)
+
+    def renewed(self) -> None:
+        """Only who has answered has media."""
+        if self._winner is not None:
+            self._winner.renewed()
 
     def last_activity(self) -> float:
         """Of who has answered, before that of all branches."""

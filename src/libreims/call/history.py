@@ -17,7 +17,7 @@ from libreims.base.clock import Cancellable, Clock, UtcClock
 from libreims.call.dialog_view import DialogView, Media, freeze, view
 
 if TYPE_CHECKING:
-    from libreims.call.leg_media import LegMedia
+    from libreims.call.leg import Leg
     from libreims.call.session import Session
 
 INIT: Final = "init"
@@ -49,12 +49,6 @@ class Followed(Protocol):
 
     def unfollow(self, call_id: str, events: list[Event]) -> None:
         """Stop; harmless where others are followed meanwhile."""
-
-
-class Dialog(Protocol):
-    """The leg of a record, as far as it matters here."""
-
-    media: LegMedia
 
 
 class Record:
@@ -101,7 +95,7 @@ class Record:
         """The dialogs on the other side of the call: one, or all the phones that ring together."""
         self.session: Session | None = None
         """The call, as long as it is on."""
-        self.leg: Dialog | None = None
+        self.leg: Leg | None = None
         self.medias: tuple[Media, ...] | None = None
         """The media at the end of the dialog; None as long as it is on."""
         self.qos = NO_QOS

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from libreims.base.errors import Reject
 from libreims.call.body import answer_of
+from libreims.call.dialog_view import held
 from libreims.call.events import (
     Acknowledged,
     Cause,
@@ -24,6 +25,7 @@ from libreims.call.events import (
     Notify,
     sip_reason,
 )
+from libreims.call.history import HOLD, START, STOP, UNRECORDED
 from libreims.call.info import Info
 from libreims.call.leg_media import LegMedia
 from libreims.call.modify import Modify
@@ -99,9 +101,13 @@ class Leg:
             case _:
                 raise AssertionError(f"{type(event).__name__} cannot reach a leg in state {self.state}")
 
-    def join(self, near: LegMedia) -> None:
+    def join(self, near: Near) -> None:
         """Connect the other side's media to this phone's."""
-        self.media.bridge(near)
+        near.bridge(self.media)
+
+    def renewed(self) -> None:
+        """The media of the running call have been changed."""
+        self.record.enter(HOLD if held(self.media) else START)
 
     def last_activity(self) -> float:
         """Clock time of the latest message or media packet from this phone."""
@@ -110,7 +116,10 @@ class Leg:
     def release(self) -> None:
         """The session is over."""
         self.notify = unconnected
+        self.record.enter(STOP)
         self.media.close()
+        if self.state in (NEW, ENDED):
+            self.record.forget()
 
     # -- the phone's side ---------------------------------------------------------------------
 
@@ -206,6 +215,7 @@ class Leg:
         assert self.dialog is not None
         self.dialog.confirm()
         self.state = CONFIRMED
+        self.record.enter(START)
         self._heard = self.services.clock.time()
 
     def hang_up(self, cause: Cause) -> None:
@@ -265,6 +275,7 @@ class Leg:
         self.state = ENDED
         self.modify.abandon()
         self.info.abandon()
+        self.record.forget()
         if self.dialog is not None:
             self.services.dialogs.leave(self)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from libreims.call.media_policy import MediaPolicy, clamped
 from libreims.media.relay import MediaPort, bridge
 from libreims.net.port import Address
 from libreims.proto.sdp.description import SessionDescription
@@ -21,7 +22,18 @@ OpenPort = Callable[[str], MediaPort]
 class LegMedia:
     """Ports and agreed descriptions of one dialog."""
 
-    __slots__ = ("_agreed", "_host", "_offered", "_open", "_origin", "_shown", "_standing", "ports")
+    __slots__ = (
+        "_agreed",
+        "_host",
+        "_offered",
+        "_open",
+        "_origin",
+        "_shown",
+        "_standing",
+        "policy",
+        "ports",
+        "really_offered",
+    )
 
     def __init__(self, open_port: OpenPort, host: str, session_id: int) -> None:
         """`host`: the address that the phone is told, which need not be the one that is bound."""
@@ -32,6 +44,10 @@ class LegMedia:
         self._offered: SessionDescription | None = None  # the phone's, not answered yet
         self._shown: SessionDescription | None = None  # ours, the last one sent to the phone
         self._standing: SessionDescription | None = None  # ours, in force
+        self.policy: MediaPolicy | None = None
+        """What the IMPU says about media, where that is not the usual."""
+        self.really_offered: SessionDescription | None = None
+        """The caller's first offer, where the callee was shown one without its hold (`allow_hold_invite`)."""
         self.ports: list[MediaPort | None] = []
         """One for each m-line; None where it is off."""
 
@@ -39,6 +55,10 @@ class LegMedia:
         """The phone offers this; nothing changes until `settle`. Raises OutOfPorts."""
         self._provide(description)
         self._offered = description
+
+    def admitted(self, offer: SessionDescription) -> SessionDescription:
+        """What is taken of an offer of the phone. Raises Reject."""
+        return offer if self.policy is None else self.policy.admitted(offer)
 
     @property
     def agreed(self) -> SessionDescription | None:
@@ -57,6 +77,8 @@ class LegMedia:
 
     def shown(self, description: SessionDescription) -> bytes:
         """The far side's description as this phone gets to see it. Raises OutOfPorts."""
+        if self.really_offered is not None:
+            description = clamped(description, self.really_offered)
         self._provide(description)
         host = self._host
         addresses = [(host, port.local[1]) if port is not None else None for port in self.ports]
@@ -75,6 +97,7 @@ class LegMedia:
         if offered is not None:
             self._apply(offered)
         self._standing = self._shown
+        self.really_offered = None
         for index, port in enumerate(self.ports):
             if port is not None and not (_is_on(self._agreed, index) and _is_on(self._shown, index)):
                 port.close()
@@ -142,7 +165,17 @@ class LegMedia:
             if index == len(ports):
                 ports.append(None)
             if ports[index] is None and relayable(media):
-                ports[index] = self._open(media.kind)
+                ports[index] = self._opened(media.kind)
+
+    def _opened(self, kind: str) -> MediaPort | None:
+        policy = self.policy
+        if policy is None:
+            return self._open(kind)
+        if kind in policy.refused:
+            return None
+        port = self._open(kind)
+        policy.apply(port)
+        return port
 
     def _apply(self, description: SessionDescription) -> None:
         self._agreed = description

@@ -41,9 +41,14 @@ class MediaPolicy:
 
     def apply(self, port: MediaPort) -> None:
         """Set up a port that faces the phone."""
+        self.switch(port)
+        if self.delay:
+            port.delay = self.delay
+
+    def switch(self, port: MediaPort) -> None:
+        """Send or hold back, as the rules say now."""
         port.rtp_enabled = port.kind not in self.no_rtp
         port.rtcp_enabled = port.kind not in self.no_rtcp
-        port.delay = self.delay
 
     def admitted(self, offer: SessionDescription) -> SessionDescription:
         """The phone's offer without what is not agreed to. Raises Reject (488) when nothing is left."""

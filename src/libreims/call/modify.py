@@ -27,7 +27,9 @@ from libreims.call.events import (
     Changed,
     ChangeRefused,
     Changing,
+    Event,
     Headers,
+    Notify,
 )
 from libreims.call.guard import guarded
 from libreims.call.passing import passed_refusal
@@ -53,7 +55,16 @@ GLARE = 491
 class Modify:
     """The offer/answer exchange in the dialog of one leg."""
 
-    __slots__ = ("_ack_for", "_client", "_leg", "_server", "_state", "_taken_back", "_unacknowledged")
+    __slots__ = (
+        "_ack_for",
+        "_client",
+        "_leg",
+        "_outcome",
+        "_server",
+        "_state",
+        "_taken_back",
+        "_unacknowledged",
+    )
 
     def __init__(self, leg: Leg) -> None:
         self._leg = leg
@@ -64,6 +75,7 @@ class Modify:
         self._ack_for: tuple[int, bytes] | None = (
             None  # CSeq and body of the last ACK, for repeats of its 2xx
         )
+        self._outcome: Notify | None = None  # who wanted our change, when that was not the far side
         self._taken_back: Request | None = None  # cancelled by the phone, the far side has not answered yet
 
     @property
@@ -93,6 +105,7 @@ class Modify:
             raise Reject(GLARE, f"{request.method} from {leg.phone} crosses another exchange in this call")
         description = offer_of(request, leg.phone)
         if description is not None:
+            description = leg.media.admitted(description)
             try:
                 leg.media.offered(description)
             except Reject:
@@ -204,11 +217,11 @@ class Modify:
 
     # -- the far side changes the call -------------------------------------------------------------
 
-    def offer(self, event: Changing) -> None:
-        """Ask this phone for what the far side wants."""
+    def offer(self, event: Changing, outcome: Notify | None = None) -> None:
+        """Ask this phone for what the far side wants, or the server itself, which `outcome` then tells."""
         leg = self._leg
         if self._state != IDLE or leg.state != "confirmed":
-            leg.notify(ChangeRefused(GLARE))
+            (outcome or leg.notify)(ChangeRefused(GLARE))
             return
         method = event.method
         if method == "UPDATE" and "UPDATE" not in leg.peer_allows:  # RFC 3311 §5.1
@@ -223,6 +236,7 @@ class Modify:
                 raise
             headers = (*headers, ("Content-Type", SDP_TYPE))
         self._state = OURS
+        self._outcome = outcome
         self._client = leg.send(leg.request(method, headers, body), self)
 
     @guarded
@@ -251,7 +265,7 @@ class Modify:
                 self.send_ack(request.cseq.number, b"")
             self._state = IDLE
             leg.media.withdraw()
-            leg.notify(ChangeRefused(488))
+            self._tell(ChangeRefused(488))
             leg.lost(reject.why, 488)
             return
         assert leg.dialog is not None
@@ -263,7 +277,12 @@ class Modify:
             self._state = IDLE
             if request.method == "INVITE":
                 self.send_ack(request.cseq.number, b"")
-        leg.notify(Changed(description))
+        self._tell(Changed(description))
+
+    def _tell(self, event: Event) -> None:
+        """The outcome of our request, to who wanted it."""
+        outcome, self._outcome = self._outcome, None
+        (outcome or self._leg.notify)(event)
 
     def _description(self, request: Request, response: Response) -> SessionDescription:
         """What a 2xx has to bring: the answer to our offer, else an offer (RFC 3261 §14.1). Raises Reject."""
@@ -275,6 +294,7 @@ class Modify:
         else:
             description = offer_of(response, leg.phone)
             if description is not None:
+                description = leg.media.admitted(description)
                 leg.media.offered(description)
         if description is None:
             raise Reject(488, f"{leg.phone} accepted a change of the call without SDP")
@@ -316,7 +336,7 @@ class Modify:
         self._client = None
         self._state = IDLE
         leg.media.withdraw()
-        leg.notify(ChangeRefused(status, headers))
+        self._tell(ChangeRefused(status, headers))
         if gone:  # RFC 3261 §12.2.1.2
             leg.lost(f"{leg.phone} does not know the call any more, or does not answer", 481)
 
@@ -357,6 +377,7 @@ class Modify:
             self.send_ack(response.cseq.number, b"")
         self.cancel()  # the BYE makes the phone answer (§15.1.2), but not every phone does
         self._client = None
+        self._outcome = None
         self._taken_back = None
         self._state = IDLE
 

@@ -48,3 +48,10 @@ class CallingParty(Party, Protocol):
     @property
     def media(self) -> Near:
         """What the callee is connected to."""
+
+
+class StartingParty(CallingParty, Protocol):
+    """Who begins a call without a phone having asked for it."""
+
+    def start(self) -> None:
+        """Offer the call to the session."""

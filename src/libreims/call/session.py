@@ -28,8 +28,7 @@ from libreims.call.events import (
     Refused,
     sip_reason,
 )
-from libreims.call.leg import Leg
-from libreims.call.party import Party
+from libreims.call.party import CallingParty, Party
 from libreims.call.services import CallServices
 
 INIT = "init"
@@ -59,7 +58,7 @@ class Session:
         self,
         services: CallServices,
         number: int,
-        mo: Leg,
+        mo: CallingParty,
         mt: Party,
         finished: Callable[[Session], None],
     ) -> None:
@@ -128,6 +127,8 @@ class Session:
     def _changed(self, side: str, event: Event) -> None:
         self._pass(side, event)
         self.mt.join(self.mo.media)
+        self.mo.renewed()
+        self.mt.renewed()
 
     def _ended(self, side: str, event: Event) -> None:
         assert isinstance(event, Ended)

@@ -26,6 +26,7 @@ from libreims.call.events import (
     sip_reason,
 )
 from libreims.call.guard import guarded
+from libreims.call.history import RINGING
 from libreims.call.leg import CONFIRMED, ENDED, ENDING, NEW, Leg
 from libreims.call.leg_media import LegMedia
 from libreims.call.modify import GLARE
@@ -128,6 +129,7 @@ class UacLeg(Leg):
         if body:
             headers.append(("Content-Type", SDP_TYPE))
         request = Request.build("INVITE", target.uri, headers, body)
+        self.record.follow(request.call_id)
         if not services.config.current.force_user_agent:
             self.agent_name = tuple([each for each in event.headers if each[0] == "User-Agent"])
         flow = services.agent.sized(target.flow, request, target.tcp_threshold)
@@ -184,6 +186,8 @@ class UacLeg(Leg):
             except Reject as reject:
                 self.services.log.warn(f"{reject.why}; the {response.status} goes on without it")
                 description = None
+        if response.status == 180:
+            self.record.enter(RINGING)
         self.notify(Progress(response.status, description, self._shown(response)))
 
     def _refused(self, response: Response) -> None:
@@ -244,6 +248,7 @@ class UacLeg(Leg):
         else:
             description = offer_of(response, self.phone)
             if description is not None:
+                description = self.media.admitted(description)
                 self.media.offered(description)
         if description is None:
             raise Reject(488, f"{self.phone} answered the call without SDP")
@@ -273,7 +278,8 @@ class UacLeg(Leg):
         self._finish()
         if waiting:
             self.services.log.warn(
-                f"{self.phone} does not answer an INVITE sent to {self._target.uri}: {self._target.advice}"
+                f"{self.phone} does not answer an INVITE sent to {self._target.uri}: "
+                f"{self._target.advice}"
             )
             self.notify(self._target.silent)
 

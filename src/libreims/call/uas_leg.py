@@ -23,13 +23,16 @@ from libreims.call.events import (
     sip_reason,
 )
 from libreims.call.guard import guarded
+from libreims.call.history import RINGING, START
 from libreims.call.leg import CONFIRMED, ENDED, ENDING, NEW, Leg
 from libreims.call.leg_media import LegMedia
+from libreims.call.media_policy import unheld
 from libreims.call.modify import GLARE
 from libreims.call.passing import passed_offer
 from libreims.call.services import CallServices
 from libreims.cscf.answer import Answer
 from libreims.cscf.user_agent import ALLOW, SUPPORTED
+from libreims.proto.sdp.description import SessionDescription
 from libreims.proto.sip.dialog import Dialog
 from libreims.proto.sip.message import Request
 from libreims.proto.sip.server_transaction import ServerTransaction
@@ -60,11 +63,21 @@ class UasLeg(Leg):
         request = self._transaction.request
         offer = offer_of(request, self.phone)
         if offer is not None:
+            offer = self.media.admitted(offer)
             self.media.offered(offer)
+            if not self.services.config.current.allow_hold_invite:
+                offer = self._without_hold(offer)
         self.services.dialogs.enter(self)
         hidden = self._caller.identity.hidden
         agent = not self.services.config.current.force_user_agent
         self.notify(Offered(offer, passed_offer(request, hidden=hidden, user_agent=agent)))
+
+    def _without_hold(self, offer: SessionDescription) -> SessionDescription:
+        """`allow_hold_invite: false`: the callee is not to see that the caller begins on hold."""
+        shown = unheld(offer)
+        if shown is not offer:
+            self.media.really_offered = offer
+        return shown
 
     # -- the callee's side -----------------------------------------------------------------------
 
@@ -90,6 +103,8 @@ class UasLeg(Leg):
                 pass  # late provisional responses of a fork that lost
 
     def _progress(self, event: Progress) -> None:
+        if event.status == 180:
+            self.record.enter(RINGING)
         body = b""
         if event.description is not None:
             body = self.media.shown(event.description)
@@ -105,6 +120,7 @@ class UasLeg(Leg):
             if self._transaction.request.body:
                 self.media.settle()
         self.state = ANSWERED
+        self.record.enter(START)
         assert self.dialog is not None
         self.agent_name = tuple([("User-Agent", value) for name, value in event.headers if name == "Server"])
         headers = (
