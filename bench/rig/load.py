@@ -29,8 +29,8 @@ class Result:
     failed: int
     retransmitted: int
     seconds: float
-    set_up: float | None
-    """Median milliseconds from the first request to the 200; None where it is not known."""
+    set_up: tuple[float, float] | None
+    """Milliseconds from the first request to the 200, median and 99th percentile; None where not known."""
 
 
 class Generator(Protocol):
@@ -91,9 +91,8 @@ class SipLoad:
             command, capture_output=True, text=True, timeout=_LIMIT, check=True, preexec_fn=core
         )
         said = json.loads(done.stdout)
-        return Result(
-            said["ok"], said["failed"], said["retransmitted"], said["seconds"], said["set_up_p50"] or None
-        )
+        set_up = said["set_up_p50"], said["set_up_p99"]
+        return Result(said["ok"], said["failed"], said["retransmitted"], said["seconds"], set_up)
 
 
 class Sipp:

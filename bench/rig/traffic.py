@@ -123,7 +123,7 @@ def _table(samples: Samples, what: str) -> list[str]:
         "server",
         f"CPU µs per {what}",
         f"{what}s/s",
-        "set-up ms",
+        "set-up ms, median / 99 %",
         "LibreIMS / this",
         "lost",
         "sent again",
@@ -138,13 +138,17 @@ def _table(samples: Samples, what: str) -> list[str]:
                 name,
                 cost.text(),
                 rate.text(),
-                f"{Spread(set_up).median:.1f}" if set_up else "",
+                _times(set_up),
                 "" if name == OURS else ours.over(cost).text(2),
                 str(sum(sample.result.failed for sample in each)),
                 str(sum(sample.result.retransmitted for sample in each)),
             )
         )
     return table(head, rows)
+
+
+def _times(set_up: list[tuple[float, float]]) -> str:
+    return " / ".join(f"{Spread(each).median:.3g}" for each in zip(*set_up, strict=True))
 
 
 def _verdicts(samples: Samples, opponent: str, goal: str, most: float) -> list[str]:
