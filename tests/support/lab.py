@@ -342,6 +342,8 @@ class Lab:
         assert not calls.sessions, f"{len(calls.sessions)} calls are left"
         assert not calls.dialogs, f"{calls.dialogs} dialogs are left"
         assert not len(self.server.relay), f"{len(self.server.relay)} media ports are left"
+        deviations = self.server.agent.deviations
+        assert not len(deviations), f"{len(deviations)} things that callflow modifiers began are left"
 
 
 Scenario = Callable[[Lab], Awaitable[None]]
