@@ -11,6 +11,7 @@ from libreims.base.errors import Reject
 from libreims.base.tokens import Tokens
 from libreims.call import charging
 from libreims.call.caller import Caller
+from libreims.call.leg import hidden_by_nat
 from libreims.call.trunk import TrunkPeer
 from libreims.call.uac_leg import Target
 from libreims.config.store import ConfigStore
@@ -173,7 +174,6 @@ class Locator:
         settings, dialled = self._config.current, request.target
         subscriber, entry = _owner(binding, found)
         preferred = preferred_entry(subscriber, binding.imei)
-        contact = Uri.parse(binding.contact)
         headers = caller.identity.headers + called_party(settings, subscriber, entry, dialled)
         if binding.path:
             headers += ((charging.NAME, caller.charging),)
@@ -188,7 +188,7 @@ class Locator:
             to=called_address(settings, subscriber, entry, dialled),
             headers=headers,
             phone=subscriber.impi,
-            behind_nat=not binding.path and contact.host != binding.flow.remote[0],
+            behind_nat=not binding.path and hidden_by_nat(binding.contact, binding.flow),
             q=binding.q,
             identity=called_identity(settings, subscriber, entry, dialled),
         )

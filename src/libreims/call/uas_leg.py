@@ -24,7 +24,7 @@ from libreims.call.events import (
 )
 from libreims.call.guard import guarded
 from libreims.call.history import RINGING, START
-from libreims.call.leg import CONFIRMED, ENDED, ENDING, NEW, Leg
+from libreims.call.leg import CONFIRMED, ENDED, ENDING, NEW, Leg, hidden_by_nat
 from libreims.call.leg_media import LegMedia
 from libreims.call.media_policy import unheld
 from libreims.call.modify import GLARE
@@ -47,8 +47,7 @@ class UasLeg(Leg):
         self, services: CallServices, media: LegMedia, transaction: ServerTransaction, caller: Caller
     ) -> None:
         request = transaction.request
-        # RFC 3261 §18.2.1: `received` stands where the phone did not know the address it is seen from.
-        super().__init__(services, media, transaction.flow, caller.phone, request.via.received is not None)
+        super().__init__(services, media, transaction.flow, caller.phone, behind_nat=False)
         self._transaction = transaction
         self._caller = caller
         self.tcp_threshold = caller.tcp_threshold
@@ -56,6 +55,9 @@ class UasLeg(Leg):
         self.modified_by(transaction.context)
         transaction.listener = self
         self.dialog = Dialog.from_request(request, transaction.local_tag)
+        # `received` in Via tells nothing: with `rport` it is always there (RFC 3581 §4).
+        routed = bool(self.dialog.route_set)
+        self.behind_nat = not routed and hidden_by_nat(self.dialog.remote_target, transaction.flow)
         self.peer_allows = tuple(method.upper() for method in request.elements("Allow"))
 
     def start(self) -> None:
