@@ -215,7 +215,7 @@ class Calls:
         for target, leg in zip(targets, legs, strict=True):
             groups.setdefault(target.q, []).append(leg)
         first, *later = [groups[q] for q in sorted(groups, reverse=True)]
-        return Fork(first, later=later, clock=services.clock)
+        return Fork(first, later=later, services=services)
 
     def _media(self, flow: Flow, number: int) -> LegMedia:
         """Media ports at the address that faces the phone."""

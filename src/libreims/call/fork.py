@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import chain
 
-from libreims.base.clock import Cancellable, Clock
+from libreims.base.clock import Cancellable
 from libreims.base.errors import Reject
 from libreims.call.events import Answered, Cause, Ended, Event, Notify, Offered, Progress, Refused, sip_reason
 from libreims.call.leg import unconnected
 from libreims.call.party import Near, Party
+from libreims.call.services import CallServices
 
 ELSEWHERE = Cause(
     "answered by another phone of the same user",
@@ -34,16 +35,16 @@ class Fork:
         branches: Sequence[Party],
         *,
         later: Sequence[Sequence[Party]] = (),
-        clock: Clock | None = None,
+        services: CallServices | None = None,
     ) -> None:
-        """`later`: branches that ring when all before them have refused, or after `PATIENCE` by `clock`."""
+        """`later`: branches that ring when all before them have refused, or after `PATIENCE`."""
         branches = (*branches, *chain.from_iterable(later))
         self.phone = " and ".join(dict.fromkeys(branch.phone for branch in branches))
         self.notify: Notify = unconnected
         self._branches = branches
         self._ringing = list(branches[: len(branches) - sum(map(len, later))])
         self._later = list(later)
-        self._clock = clock
+        self._services = services
         self._timer: Cancellable | None = None
         self._offer: Offered | None = None
         self._refusals: list[Refused] = []
@@ -143,6 +144,8 @@ class Fork:
             try:
                 branch.handle(self._offer)
             except Reject as reject:
+                if self._services is not None:
+                    self._services.log.warn(f"{branch.phone} is not called: {reject.why}")
                 self._refused(branch, Refused(reject.status, reject.reason, reject.headers))
         return True
 
@@ -150,8 +153,8 @@ class Fork:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._later and self._clock is not None:
-            self._timer = self._clock.call_later(PATIENCE, self._impatient)
+        if self._later and self._services is not None:
+            self._timer = self._services.clock.call_later(PATIENCE, self._impatient)
 
     def _impatient(self) -> None:
         """Nobody of this group answers: it is the next one's turn."""

@@ -94,7 +94,7 @@ class SipAddr(Checks):
     )
     port_min: int = prop(10000, Integer(1, 65535), "First UDP port for media.")
     port_max: int = prop(20000, Integer(1, 65535), "Last UDP port for media.")
-    trunk: bool = prop(False, Boolean(), "Use this address towards the SIP trunk.", state=LATER)
+    trunk: bool = prop(False, Boolean(), "Use this address towards the SIP trunk.")
 
     @classmethod
     def finish(cls, values: dict[str, Any], complain: Callable[[str, str], None]) -> None:
@@ -230,9 +230,7 @@ class Settings(Checks):
         Text(r"[^\r\n]*", "a single line"),
         "User-Agent and Server of our messages.",
     )
-    force_user_agent: bool = prop(
-        True, Boolean(), "Replace the User-Agent of the other phone by ours.", state=LATER
-    )
+    force_user_agent: bool = prop(True, Boolean(), "Replace the User-Agent of the other phone by ours.")
     path: str = prop(
         f"sip:{DEFAULT_DOMAIN}",
         Text(r"[^\s<>]*", "a SIP URI"),
@@ -295,7 +293,7 @@ class Settings(Checks):
         state=LATER,
     )
     p_called_party_id: bool = prop(
-        False, Boolean(), "Add P-Called-Party-ID to INVITE and MESSAGE requests.", runtime=True, state=LATER
+        False, Boolean(), "Add P-Called-Party-ID to INVITE and MESSAGE requests.", runtime=True
     )
     dialog_timeout: int = prop(
         30, Integer(0, 864000), "Seconds without activity that end a call.", runtime=True
@@ -303,7 +301,9 @@ class Settings(Checks):
     early_media: bool = prop(True, Boolean(), "Handle media before the answer.", state=LATER)
     echo: tuple[ImpuSettings, ...] = prop((), impu_list(), "Numbers that answer and send the media back.")
     mt_call_sdp_file: str | None = prop(None, FileName(), "SDP for calls made by the server.", state=LATER)
-    trunk: Trunk | None = prop(None, Struct(Trunk), "Where calls to unknown numbers go.", state=LATER)
+    trunk: Trunk | None = prop(
+        None, Struct(Trunk), "Another network: calls from it are accepted, calls to unknown numbers go there."
+    )
 
     # IPsec
     ipsec: bool = prop(

@@ -62,10 +62,10 @@ class ImpuSettings(Checks):
         "", ImpuText(), "The identity: `sip:user`, `user`, `tel:+33123456789` or `urn:service:sos`."
     )
     imei: str | None = prop(
-        None, Text(), "IMEI of the phone that has this identity, where several share a SIM.", state=LATER
+        None, Text(), "IMEI of the phone that has this identity, where several share a SIM."
     )
     anonymous: bool = prop(
-        False, Boolean(), "Allow anonymous emergency calls and hide the identity.", state=LATER
+        False, Boolean(), "Hide the identity from the other side; anonymous emergency calls will follow."
     )
     anonymous_callback: float = prop(
         0.0, Number(0), "Seconds during which an anonymous caller can be called back.", state=LATER
@@ -84,19 +84,22 @@ class ImpuSettings(Checks):
         Boolean(),
         "Preferred identity of the user; Request-URI of its INVITEs.",
         aliases=("prefered",),
-        state=LATER,
     )
-    asserted: bool = prop(False, Boolean(), "Asserted identity of the user.", state=LATER)
+    asserted: bool = prop(False, Boolean(), "Asserted identity of the user.")
     verstat: str | None = prop(
-        None, Text(), "Caller verification result added to P-Asserted-Identity.", state=LATER
+        None,
+        Text(r"[\w.!~*'-]*", "a token such as TN-Validation-Passed"),
+        "Caller verification result added to P-Asserted-Identity.",
     )
-    phone: bool = prop(False, Boolean(), "Add `user=phone` to the URI.", state=LATER)
+    phone: bool = prop(False, Boolean(), "Add `user=phone` to the URI.")
     associated: bool = prop(True, Boolean(), "List the identity in P-Associated-URI.")
     early_media: bool | None = prop(None, Boolean(), "Handle media before the answer.", state=LATER)
-    display_name: str | None = prop(None, Text(), "Display name in SIP headers.", state=LATER)
+    display_name: str | None = prop(None, Text(r"[^\r\n]*", "a single line"), "Display name in SIP headers.")
     domain: str | None = prop(None, Text(), "Domain, instead of the user's or the server's.")
     p_called_party_id: str | None = prop(
-        None, Text(), "Value of P-Called-Party-ID in INVITE and MESSAGE requests.", state=LATER
+        None,
+        Text(r"[^\r\n]*", "a single line"),
+        "Value of P-Called-Party-ID in INVITE and MESSAGE requests.",
     )
     answer_delay: float | None = prop(
         None, Number(0), "Seconds before an echo call is answered.", state=LATER
@@ -119,7 +122,7 @@ class ImpuSettings(Checks):
     sms: bool = prop(True, Boolean(), "Deliver SMS over IMS to it.", state=LATER)
     reauthenticate: bool = prop(False, Boolean(), "Ask for authentication at every registration.")
     match: str | None = prop(
-        None, Text(), "POSIX extended regular expression of the identities that it stands for.", state=LATER
+        None, Text(), "POSIX extended regular expression of the identities that it stands for."
     )
     callflow_modifier: tuple[CallflowModifier, ...] = prop(
         (),
@@ -251,9 +254,7 @@ class UserSettings(Checks):
     amf: int = prop(0x9001, Integer(0, 0xFFFF), "Authentication management field.")
     sqn: int = prop(0, HexNumber(6), "Sequence number at the start, 6 bytes.")
     res_len: int = prop(8, Integer(4, 32), "Length of RES in bytes.")
-    multi_sim: bool = prop(
-        False, Boolean(), "Several phones have this SIM; their IMEI tells them apart.", state=LATER
-    )
+    multi_sim: bool = prop(False, Boolean(), "Several phones have this SIM; their IMEI tells them apart.")
     impi: str | None = prop(
         None, Text(), "Private identity: the `username` of the phone's Authorization header."
     )

@@ -312,17 +312,18 @@ def test_secrets_are_not_shown() -> None:
 def test_what_is_not_done_yet_is_said_once() -> None:
     text = (
         "use_n5: true,\n"
-        + 'ue_db: [{ imsi: "001010000000001", multi_sim: true }, { imsi: "001010000000002", multi_sim: 1 }]'
+        + 'ue_db: [{ imsi: "001010000000001", force_sms_over_sg: true }, '
+        + '{ imsi: "001010000000002", force_sms_over_sg: 1 }]'
     )
     assert warnings(text) == [
         "1: property 'use_n5': not implemented yet",
-        "2: property 'multi_sim': not implemented yet (2 times)",
+        "2: property 'force_sms_over_sg': not implemented yet (2 times)",
     ]
 
 
 def test_only_the_object_and_not_what_is_in_it_is_said_to_be_not_done_yet() -> None:
-    assert warnings('trunk: { addr: "trunk.example.org", name: "x", oops: 1 }') == [
-        "1: property 'trunk': not implemented yet"
+    assert warnings('n5: { api_root: "http://pcf.example.org", oops: 1 }') == [
+        "1: property 'n5': not implemented yet"
     ]
 
 
