@@ -406,6 +406,23 @@ def test_a_bye_that_is_refused_ends_the_call_all_the_same_by_default() -> None:
     play(scenario, having("bob", '{method: "BYE", code: 481}'))
 
 
+def test_a_cancel_is_one_message() -> None:
+    """The hook sees each message once: the caller's CANCEL and ours are two."""
+
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await lab.registered("alice", "bob")
+        call = alice.send("INVITE", BOB, body=alice.sdp())
+        bob.respond(await bob.expect("INVITE"), 180)
+        await call.response(180)
+        assert call.transaction is not None
+        call.transaction.cancel()
+        bob.respond(await bob.expect_cancel(), 487)
+        await call.final()
+        assert lab.server.counters.messages["sip_cancel"] == 2
+
+    play(scenario)
+
+
 def test_cancel_is_not_heard() -> None:
     async def scenario(lab: Lab) -> None:
         alice, bob = await lab.registered("alice", "bob")

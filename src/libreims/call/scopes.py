@@ -30,6 +30,7 @@ from libreims.users.database import Found, SubscriberDatabase
 from libreims.users.impu import candidates
 from libreims.users.subscriber import ImpuEntry, Subscriber
 
+OUTSIDE_CALLS = frozenset({"REGISTER", "SUBSCRIBE", "MESSAGE", "NOTIFY"})
 REMEMBERED = 16384
 """Phones whose access network is remembered; the oldest are forgotten first."""
 
@@ -73,8 +74,10 @@ class CallflowScopes:
             leg = self._legs.leg_of(request)
             if leg is not None:
                 return leg.callflow
-        if request.method == "INVITE":
+        elif request.method == "INVITE":
             return self._of_invite(request, flow)
+        if request.method not in OUTSIDE_CALLS:
+            return None  # of a call that is not there (any more)
         address = request.to if request.method == "REGISTER" else request.from_
         return self._of_user(address.uri, request, flow)
 

@@ -99,8 +99,7 @@ class Router:
             self._log.exception(f"ACK from {flow.remote[0]} met a fault of the server", error)
 
     def cancel_received(self, transaction: ServerTransaction, cancel: Request) -> None:
-        """A CANCEL that found its INVITE; the stack has answered it."""
-        self._callflow.received(cancel, transaction.flow)
+        """A CANCEL that found its INVITE; the stack has logged and answered it."""
         try:
             if not self.agent.deviations.cancelled(transaction):
                 self.cancel(transaction, cancel)
