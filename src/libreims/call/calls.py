@@ -123,7 +123,8 @@ class Calls:
             mt = self._branches(targets, number, found, record)
             self._modify(caller, targets, record.peers)
         session = self._session(number, mo, mt)
-        record.session = session
+        for each in (record, *record.peers):
+            each.session = session
         try:
             mo.start()
         except (Reject, SipParseError):

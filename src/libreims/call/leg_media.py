@@ -86,6 +86,10 @@ class LegMedia:
         self._shown = self._origin.stamp(ours)
         return self._shown.encode()
 
+    def nothing_shown(self) -> bool:
+        """Whether every m-line of what the phone would see is off."""
+        return self._shown is not None and not any(each.port for each in self._shown.media)
+
     def preview(self) -> None:
         """Early media: packets go to where the phone's offer wants them; the answer may differ yet."""
         if self._offered is not None:

@@ -130,9 +130,13 @@ class ServerParty:
 
     def offer(self) -> SessionDescription:
         """What it wants now."""
+        return self._with_holds(self._standing())
+
+    def _standing(self) -> SessionDescription:
+        """What it wants, as if nothing were on hold."""
         if self._base is None:
             self._base = self.first_offer()
-        return self._with_holds(self._base)
+        return self._base
 
     def _with_holds(self, description: SessionDescription) -> SessionDescription:
         for kind in sorted(self._held):
@@ -146,14 +150,13 @@ class ServerParty:
         kinds = self._kinds(media, "hold")
         before = self._held
         held = not kinds <= before
-        self._change(self.offer(), before | kinds if held else before - kinds)
+        self._change(self._standing(), before | kinds if held else before - kinds)
         return held
 
     def downgrade(self, media: str | None) -> str:
         """Take one media type out of the call and return which. Raises LibreImsError."""
-        base = self.offer()
-        kind = chosen_downgrade(base, media)
-        description = self._base or base
+        description = self._standing()
+        kind = chosen_downgrade(description, media)
         for index, each in enumerate(description.media):
             if each.kind == kind and each.port:
                 description = reject_media(description, index)
@@ -162,13 +165,13 @@ class ServerParty:
 
     def reinvite(self, description: SessionDescription | None = None) -> None:
         """Offer the call's media again, or those of `description`. Raises LibreImsError."""
-        base = self._base or self.offer()
+        base = self._standing()
         if description is not None:
             description = fitted(description, base)
         self._change(description or base, self._held)
 
     def _kinds(self, media: str | None, action: str) -> set[str]:
-        on = active_kinds(self.offer())
+        on = active_kinds(self._standing())
         if media is None:
             return set(on)
         if media not in on:
@@ -177,7 +180,7 @@ class ServerParty:
 
     def _change(self, base: SessionDescription, held: set[str]) -> None:
         if self._before is None:
-            self._before = (self._base or base, self._held)
+            self._before = (self._standing(), self._held)
         self._base = base
         self._held = held
         self._own.ask()

@@ -29,6 +29,7 @@ from libreims.call.guard import guarded
 from libreims.call.history import RINGING
 from libreims.call.leg import CONFIRMED, ENDED, ENDING, NEW, Leg
 from libreims.call.leg_media import LegMedia
+from libreims.call.media_policy import nothing_left
 from libreims.call.modify import GLARE
 from libreims.call.passing import passed_answer, passed_refusal
 from libreims.call.services import CallServices
@@ -114,6 +115,13 @@ class UacLeg(Leg):
     def _invite(self, event: Offered) -> None:
         target, services = self._target, self.services
         body = self.media.shown(event.description) if event.description is not None else b""
+        policy = self.media.policy
+        if policy is not None and body and self.media.nothing_shown():
+            self._finish()
+            reject = nothing_left(policy.refused)
+            services.log.warn(f"{self.phone} is not called: {reject.why}")
+            self.notify(Refused(reject.status, None, sip_reason(reject.status, reject.why)))
+            return
         headers = [
             *(("Route", route) for route in target.route),
             ("From", f"{target.from_};tag={services.tokens.tag()}"),
