@@ -83,9 +83,32 @@ class Leg:
         self.record = UNRECORDED
         self.callflow: CallflowContext | None = None
         """The callflow modifiers in force for the messages with this phone."""
-        self.modify = Modify(self)
-        self.info = Info(self)
+        self._exchange: Modify | None = None  # these two lead back here, so they are there only while needed
+        self._info: Info | None = None
         self._heard = services.clock.time()
+
+    @property
+    def modify(self) -> Modify:
+        """The offer/answer exchange in this dialog."""
+        modify = self._exchange
+        if modify is None:
+            modify = self._exchange = Modify(self)
+        return modify
+
+    @property
+    def info(self) -> Info:
+        """The INFO transactions in this dialog."""
+        info = self._info
+        if info is None:
+            info = self._info = Info(self)
+        return info
+
+    def _abandon(self) -> None:
+        """Nothing is to be changed or told any more."""
+        if self._exchange is not None:
+            self._exchange.abandon()
+        if self._info is not None:
+            self._info.abandon()
 
     # -- the session's side -------------------------------------------------------------------
 
@@ -149,7 +172,8 @@ class Leg:
     def ack_received(self, ack: Request) -> None:
         """The ACK of a 2xx that we sent in this dialog."""
         self._heard = self.services.clock.time()
-        self.modify.ack_received(ack)
+        if self._exchange is not None:
+            self._exchange.ack_received(ack)
 
     def cancel_received(self, transaction: ServerTransaction, cancel: Request) -> None:
         """The phone takes an INVITE back that has no final response yet."""
@@ -230,8 +254,7 @@ class Leg:
         """End a confirmed dialog with BYE (RFC 3261 §15.1.1)."""
         if self.state != CONFIRMED:
             return
-        self.modify.abandon()
-        self.info.abandon()
+        self._abandon()
         self.state = ENDING
         self.send(self.request("BYE", cause.headers), ByeListener(self))
 
@@ -281,8 +304,10 @@ class Leg:
         if self.state == ENDED:
             return
         self.state = ENDED
-        self.modify.abandon()
-        self.info.abandon()
+        self._abandon()
+        if self._exchange is not None and not self._exchange.has_answered_in_ack:
+            self._exchange = None
+        self._info = None
         self.record.forget()
         if self.dialog is not None:
             self.services.dialogs.leave(self)

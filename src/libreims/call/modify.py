@@ -323,6 +323,11 @@ class Modify:
         ack = leg.dialog.ack(number, headers, body)
         leg.services.agent.acknowledge(ack, leg.route(ack), leg.callflow)
 
+    @property
+    def has_answered_in_ack(self) -> bool:
+        """Whether the last ACK carried an answer, which a repeated one has to carry again."""
+        return self._ack_for is not None and bool(self._ack_for[1])
+
     def repeat_ack(self, request: Request) -> None:
         """The 2xx of this INVITE came again, its ACK was lost; or it came after the end of the call."""
         number = request.cseq.number
