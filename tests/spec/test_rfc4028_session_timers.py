@@ -45,7 +45,7 @@ def test_s6_too_small_is_answered_422_with_min_se() -> None:
 def test_s9_no_422_to_a_client_without_timers() -> None:
     """§8.1 and erratum 1687 to §9: 422 would only fail such a call; the interval is raised instead."""
     answer = answer_timer(asks("100", supported=False), Settings(min=120))
-    assert answer.timer == AgreedTimer(120, True)
+    assert answer.timer == AgreedTimer(120, True, alone=True)
 
 
 # --- §7: client
@@ -111,7 +111,7 @@ def test_s9_table_2(supported: bool, asked: str, ours: str, refresher: str) -> N
     """§9, table 2: the refresher of the response, by the request and by what we prefer."""
     answer = answer_timer(asks(f"600{asked}", supported=supported), Settings(refresher=ours))
     assert ("Session-Expires", f"600;refresher={refresher}") in answer.headers
-    assert answer.timer == AgreedTimer(600, refreshing=refresher == "uas")
+    assert answer.timer == AgreedTimer(600, refreshing=refresher == "uas", alone=not supported)
 
 
 def test_s9_the_interval_is_never_raised() -> None:
@@ -132,7 +132,7 @@ def test_s9_a_server_may_begin() -> None:
     """§9: without a Session-Expires in the request the UAS MAY put one into the 2xx."""
     answer = answer_timer(asks(supported=False), Settings())
     assert answer.headers == (("Session-Expires", "1800;refresher=uas"),)
-    assert answer.timer == AgreedTimer(1800, True)
+    assert answer.timer == AgreedTimer(1800, True, alone=True)
 
 
 def test_s9_require_only_for_a_client_that_knows_timers() -> None:

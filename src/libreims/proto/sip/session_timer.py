@@ -108,6 +108,8 @@ class AgreedTimer:
     """Whether we refresh; otherwise the peer does."""
     least: int = 0
     """Largest Min-SE that the peer has named in this dialog, repeated in our requests (§7.4); 0 without."""
+    alone: bool = False
+    """The peer knows no session timers: we refresh, and its answers say nothing about it (§9, table 2)."""
 
     @property
     def refresh_after(self) -> float | None:
@@ -176,7 +178,7 @@ def answer_timer(
     if supported:
         headers = (("Require", OPTION_TAG), *headers)
     least = max(lowest or 0, current.least if current is not None else 0)
-    return TimerAnswer(headers, AgreedTimer(interval, refresher == "uas", least))
+    return TimerAnswer(headers, AgreedTimer(interval, refresher == "uas", least, alone=not supported))
 
 
 def _reduced(asked: int, lowest: int | None, settings: TimerSettings) -> int:
@@ -209,10 +211,11 @@ def _refresher(
 class TimerRequest:
     """Our side of one INVITE, re-INVITE or UPDATE that we send, and of its repetitions after 422 (§7)."""
 
-    __slots__ = ("_interval", "_least", "_min_se", "_refresher")
+    __slots__ = ("_current", "_interval", "_least", "_min_se", "_refresher")
 
     def __init__(self, settings: TimerSettings, current: AgreedTimer | None = None) -> None:
         """`current`: the timer of the dialog, which a request inside it keeps up (§7.4)."""
+        self._current = current
         self._refresher: Refresher | None = None
         self._least = 0 if current is None else current.least  # what the peer has named
         self._min_se = self._least
@@ -249,15 +252,18 @@ class TimerRequest:
         return True
 
     def agreed(self, response: Response) -> AgreedTimer | None:
-        """What a 2xx makes of it (§7.2); None when the session does not expire.
+        """What a 2xx makes of it (§7.2); None when the session does not expire (any more).
 
-        An unreadable Session-Expires counts as none: a call is not ended for it.  Without a refresher, which
+        A peer that knows no timers cannot switch ours off: where we have been refreshing alone we go on.  An
+        unreadable Session-Expires counts as none: a call is not ended for it.  Without a refresher, which
         the RFC forbids, it is us: we know that we refresh.
         """
         try:
             value = SessionExpires.of(response)
         except SipParseError:
             return None
+        if value is None and self._current is not None and self._current.alone:
+            return self._current
         if value is None or not value.seconds:
             return None
         return AgreedTimer(value.seconds, value.refresher != "uas", self._least)

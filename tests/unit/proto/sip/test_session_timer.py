@@ -113,7 +113,7 @@ def test_an_interval_of_nothing_is_too_small_even_without_a_minimum() -> None:
         answer_timer(invite([SUPPORTED, ("Session-Expires", "0")]), Settings(min=0))
     assert caught.value.headers == (("Min-SE", "1"),)
     answer = answer_timer(invite([("Session-Expires", "0")]), Settings(min=0))
-    assert answer.timer == AgreedTimer(1, True)
+    assert answer.timer == AgreedTimer(1, True, alone=True)
 
 
 def test_who_refreshes_does_not_change_by_the_way() -> None:
@@ -159,6 +159,15 @@ def test_a_422_without_a_timer_of_ours_is_not_tried_again() -> None:
 @pytest.mark.parametrize("text", ["?", "0", "0;refresher=uas"])
 def test_an_unusable_session_expires_in_a_2xx_ends_no_call(text: str) -> None:
     assert TimerRequest(Settings()).agreed(response(200, ("Session-Expires", text))) is None
+
+
+def test_a_peer_without_timers_is_refreshed_on() -> None:
+    """The 200 to our refresh says nothing about timers, as that to the INVITE could not."""
+    alone = answer_timer(invite(), Settings()).timer
+    assert alone == AgreedTimer(1800, True, alone=True)
+    assert TimerRequest(Settings(), alone).agreed(response(200)) == alone
+    learnt = TimerRequest(Settings(), alone).agreed(response(200, ("Session-Expires", "600;refresher=uas")))
+    assert learnt == AgreedTimer(600, False)
 
 
 def test_compact_form() -> None:
