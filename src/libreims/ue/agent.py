@@ -24,10 +24,7 @@ from libreims.ue.recorder import Recorder
 
 Header = tuple[str, str]
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY, MESSAGE"
-SUPPORTED: tuple[str, ...] = ()
-"""Extensions that this phone knows in calls: none yet."""
-
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, NOTIFY, MESSAGE"
 ACCESS = "3GPP-E-UTRAN-FDD; utran-cell-id-3gpp=0010100010000001"
 
 PHONE_TIMERS = SipTimers(t1=0.5, t2=4.0, t4=5.0)
@@ -145,6 +142,17 @@ class Agent:
         if (":" in host) != (":" in self.local[0]) or transport not in ("UDP", "TCP"):
             return self.server_flow
         return Flow(transport, self.local, (canonical_host(host), port))
+
+    @property
+    def supported(self) -> tuple[str, ...]:
+        """Option tags of the extensions that this phone uses in calls (RFC 3261 §20.37)."""
+        config = self.config
+        tags = (
+            ("100rel", config.rel100 or config.precondition),
+            ("precondition", config.precondition),
+            ("timer", bool(config.session_expires)),
+        )
+        return tuple(tag for tag, used in tags if used)
 
     @property
     def is_volte(self) -> bool:

@@ -19,9 +19,11 @@ from libreims.proto.sip.stack import ServerTransaction
 from libreims.ue.agent import Agent, Header
 from libreims.ue.changes import Changes
 from libreims.ue.credentials import CannotAuthenticate
+from libreims.ue.early import EarlyCallee, EarlyCaller
 from libreims.ue.errors import CallError
 from libreims.ue.media import MediaSession
 from libreims.ue.modification import Modification
+from libreims.ue.session_refresh import SessionRefresh
 from libreims.ue.stream import StreamCounts
 
 SDP = "application/sdp"
@@ -81,6 +83,8 @@ class Call:
     table: ClassVar[Table]
     """What is not in it means nothing in that state."""
     incoming: ClassVar[bool]
+    early: EarlyCaller | EarlyCallee
+    """What goes on before the answer."""
 
     def __init__(
         self, agent: Agent, media: MediaSession, changed: Callable[[], None], state: CallState
@@ -88,6 +92,7 @@ class Call:
         self.agent = agent
         self.media = media
         self.modification = Modification(self)
+        self.session_timer = SessionRefresh(self)
         self._phone_changed = changed
         self.changes = Changes()
         self.state = state
@@ -150,6 +155,7 @@ class Call:
     def _bye(self, text: str) -> None:
         outcome = Outcome("us", text)
         self._enter(CallState.LEAVING)
+        self.session_timer.close()
         self.media.close()
         self.request("BYE", (), b"", lambda response, why: self._bye_done(outcome))
 
@@ -165,6 +171,8 @@ class Call:
         )
 
     def _finish(self, outcome: Outcome) -> None:
+        self.early.close()
+        self.session_timer.close()
         self.media.close()
         self.outcome = outcome
         if self.dialog is not None:
@@ -203,6 +211,16 @@ class Call:
             done(response, why)
 
         self.agent.start(request, self.agent.flow_for(request), answered)
+
+    def dialog_of(self, request: Request) -> Dialog | None:
+        """The dialog that a request names, an early one too."""
+        del request
+        return self.dialog
+
+    @property
+    def is_early(self) -> bool:
+        """Whether nobody has answered yet."""
+        return self.state in (CallState.CALLING, CallState.RINGING, CallState.OFFERED)
 
     def lost(self, text: str) -> None:
         """The peer does not know the call any more, or is gone: leave (RFC 3261 §12.2.1.2)."""

@@ -128,6 +128,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--audio", type=Path, metavar="FILE", help="play a .wav (PCMU) or raw payload instead of a tone")
     add("--answer", choices=tuple(_MODES), default="auto", help="of calls that come in (default %(default)s)")
     add("--answer-delay", type=float, metavar="SECONDS", help="ring so long first (default 1)")
+    add("--100rel", dest="rel100", action="store_true", help="reliable provisional responses (RFC 3262)")
+    add("--precondition", action="store_true", help="preconditions (RFC 3312); brings --100rel along")
+    add("--session-expires", type=int, default=0, metavar="SECONDS", help="session timer (RFC 4028)")
     add = parser.add_argument_group("output").add_argument
     add("--ladder", action="store_true", help="print the messages as a ladder at the end")
     add("--trace", action="store_true", help="print every message whole")
@@ -175,6 +178,9 @@ def _config(options: argparse.Namespace) -> PhoneConfig:
         codecs=codecs,
         video=options.video,
         text=options.text,
+        rel100=options.rel100,
+        precondition=options.precondition,
+        session_expires=options.session_expires,
     )
 
 

@@ -90,6 +90,14 @@ class PhoneConfig:
     """Accept video in calls that come in."""
     text: bool = False
     """Accept real-time text in calls that come in."""
+    rel100: bool = False
+    """Reliable provisional responses (RFC 3262), made and asked for."""
+    precondition: bool = False
+    """QoS preconditions (RFC 3312), which bring reliable provisional responses along."""
+    bearer_delay: float = 0.3
+    """Seconds until the dedicated bearer of a call is there; for preconditions."""
+    session_expires: int = 0
+    """Seconds of the session timer (RFC 4028); 0: none."""
     rtp_ports: tuple[int, int] = (0, 0)
     """First and last RTP port; zeros: any that the system gives."""
     rtcp_interval: float = 5.0
@@ -101,6 +109,8 @@ class PhoneConfig:
     def __post_init__(self) -> None:
         if self.transport not in ("UDP", "TCP"):
             raise PhoneConfigError(f"transport {self.transport!r}: use UDP or TCP")
+        if self.session_expires < 0:
+            raise PhoneConfigError("the session timer (--session-expires) is at least 1 s, 0 for none")
         if self.scheme is not None and self.scheme not in SCHEMES:
             raise PhoneConfigError(f"authentication {self.scheme!r}: use one of {', '.join(SCHEMES)}")
         if self.scheme is not None and self.scheme.startswith("AKA") and self.sim is None:

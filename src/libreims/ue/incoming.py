@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from libreims.base.clock import Cancellable
-from libreims.base.errors import LibreImsError
+from libreims.base.errors import LibreImsError, Reject
 from libreims.proto.sip.dialog import Dialog
 from libreims.proto.sip.message import Request, Response
 from libreims.proto.sip.stack import ServerTransaction
 from libreims.ue.agent import ALLOW, Agent, Header, explain
 from libreims.ue.call import COMMON, SDP, Call, CallState, Event, Message, Outcome
+from libreims.ue.early import EarlyCallee
 from libreims.ue.media import MediaSession
 
 
@@ -47,6 +48,8 @@ class IncomingCall(Call):
     ) -> None:
         super().__init__(agent, media, changed, CallState.OFFERED)
         self._invite = transaction
+        self._mode = ANSWER
+        self.early: EarlyCallee = EarlyCallee(self, transaction)
         self._answer_body = b""
         self._offerless = False
         self._timer: Cancellable | None = None
@@ -65,7 +68,14 @@ class IncomingCall(Call):
         except LibreImsError as error:
             self.reject(488, f"SDP: {error}")
             return
-        if mode.ring:
+        self._mode = mode
+        if self.early.begin(self._answer_body):
+            self.ring()
+
+    def ring(self) -> None:
+        """Nothing stands in the way any more: do what the answer mode says."""
+        mode = self._mode
+        if mode.ring and not self.early.progress(180):
             self._respond(180)
         if mode.status is None:
             return
@@ -93,8 +103,20 @@ class IncomingCall(Call):
         if self.state is not CallState.OFFERED:
             return super().answer()
         self._stop_timer()
+        if self.early.may_answer():
+            self.pick_up()
+
+    def pick_up(self) -> None:
+        """Send the 200: nothing has to be acknowledged before it."""
+        try:
+            timer = self.session_timer.answer(self._invite.request)
+        except Reject as reject:
+            self._respond(reject.status, headers=reject.headers)
+            self._finish(Outcome("us", reject.why, reject.status))
+            return
         self._invite.listener = _AckListener(self)
-        self._respond(200, body=self._answer_body)
+        self._respond(200, headers=timer, body=b"" if self.early.answer_shown else self._answer_body)
+        self.early.close()
         if self.dialog is not None:
             self.dialog.confirm()
         self._enter(CallState.ANSWERED)
@@ -107,17 +129,24 @@ class IncomingCall(Call):
         response = self._respond(status)
         self._finish(Outcome("us", why or f"refused with {explain(response)}", status))
 
-    def _respond(self, status: int, body: bytes = b"") -> Response:
-        headers: list[Header] = [("Contact", self.agent.contact()), ("Allow", ALLOW)]
-        if self.agent.is_volte:
-            headers.append(("P-Access-Network-Info", dict(self.agent.common())["P-Access-Network-Info"]))
-        if body:
-            headers.append(("Content-Type", SDP))
+    def _respond(self, status: int, headers: Sequence[Header] = (), body: bytes = b"") -> Response:
+        lines = [*self.response_headers(body), *headers]
         response = Response.to_request(
-            self._invite.request, status, tag=self.local_tag, headers=headers, body=body
+            self._invite.request, status, tag=self.local_tag, headers=lines, body=body
         )
         self._invite.respond(response)
         return response
+
+    def response_headers(self, body: bytes) -> tuple[Header, ...]:
+        """Headers of our responses to the INVITE."""
+        headers: list[Header] = [("Contact", self.agent.contact()), ("Allow", ALLOW)]
+        if self.agent.is_volte:
+            headers.append(("P-Access-Network-Info", dict(self.agent.common())["P-Access-Network-Info"]))
+        if self.agent.supported:
+            headers.append(("Supported", ", ".join(self.agent.supported)))
+        if body:
+            headers.append(("Content-Type", SDP))
+        return tuple(headers)
 
     def _on_cancel(self, _: Message, __: str) -> None:
         self._respond(487)

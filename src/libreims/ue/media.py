@@ -14,7 +14,14 @@ from libreims.base.errors import LibreImsError
 from libreims.base.tokens import Tokens
 from libreims.net.port import Network
 from libreims.proto.sdp.description import Direction, SdpError, SessionDescription
-from libreims.proto.sdp.offer_answer import LocalOrigin, check_answer, check_offer, is_hold
+from libreims.proto.sdp.offer_answer import (
+    LocalOrigin,
+    check_answer,
+    check_offer,
+    is_hold,
+    strip_preconditions,
+)
+from libreims.proto.sdp.precondition import Preconditions
 from libreims.ue import negotiation
 from libreims.ue.audio import CODECS, Codec, PayloadSource, from_file, invented
 from libreims.ue.config import PhoneConfig
@@ -51,6 +58,11 @@ class MediaSession:
         self._offer: SessionDescription | None = None
         self._choices: list[Choice | None] = []
         self._kinds = {"audio"} | {kind for kind in ("video", "text") if getattr(config, kind)}
+        self.preconditions: Preconditions | None = None
+        """Where this phone has them: our own side, and what the other says of its."""
+        if config.precondition:
+            self.preconditions = Preconditions()
+            self.preconditions.demand("mandatory")
         self._held = False
         self._talking = False
         self._closed: dict[str, StreamCounts] | None = None
@@ -64,7 +76,10 @@ class MediaSession:
         for index, kind in enumerate(kinds):
             stream = self._stream(index)
             lines.append(negotiation.offered_line(kind, stream.local[1], self._codecs(kind), "sendrecv"))
-        self._offer = self._origin.stamp(negotiation.description(self._host, lines))
+        described = negotiation.description(self._host, lines)
+        if self.preconditions is not None:
+            described = self.preconditions.offer(described)
+        self._offer = self._origin.stamp(described)
         return self._offer.encode()
 
     def reoffer(self, *, held: bool | None = None) -> bytes:
@@ -77,7 +92,11 @@ class MediaSession:
             negotiation.with_direction(media, self._wanted) if media.port else media
             for media in self._local.media
         ]
-        self._offer = self._origin.stamp(negotiation.description(self._host, lines))
+        described = negotiation.description(self._host, lines)
+        if self.preconditions is not None:
+            used = self.preconditions.in_use
+            described = self.preconditions.offer(described) if used else strip_preconditions(described)
+        self._offer = self._origin.stamp(described)
         return self._offer.encode()
 
     @property
@@ -120,7 +139,11 @@ class MediaSession:
         for index, choice in enumerate(choices):
             port = self._stream(index).local[1] if choice is not None else 0
             lines.append(negotiation.answered_line(offer, index, choice, port, self._wanted))
-        self._local = self._origin.stamp(negotiation.description(self._host, lines))
+        described = negotiation.description(self._host, lines)
+        if self.preconditions is not None:
+            self.preconditions.received_offer(offer)
+            described = self.preconditions.answer(described)
+        self._local = self._origin.stamp(described)
         self._remote = offer
         self._offer = None
         self._apply(choices)
@@ -138,6 +161,8 @@ class MediaSession:
         choices = [negotiation.choose(media, self._codecs(media.kind)) for media in answer.media]
         if not any(choices):
             raise MediaError(f"the answer has no codec that was offered: {negotiation.summary(body)}")
+        if self.preconditions is not None:
+            self.preconditions.received_answer(answer)
         self._local, self._remote, self._offer = offer, answer, None
         self._apply(choices)
 
@@ -145,6 +170,8 @@ class MediaSession:
         """Our last offer was refused: all is as before it (RFC 3264 §8), also who holds."""
         self._offer = None
         self._held = held
+        if self.preconditions is not None:
+            self.preconditions.untold()
 
     def _apply(self, choices: Sequence[Choice | None]) -> None:
         assert self._local is not None and self._remote is not None
@@ -173,6 +200,11 @@ class MediaSession:
             self._apply(self._choices)
 
     # -- what is known -----------------------------------------------------------------------------
+
+    @property
+    def offering(self) -> bool:
+        """An offer of ours waits for its answer."""
+        return self._offer is not None
 
     @property
     def held(self) -> bool:

@@ -73,6 +73,7 @@ class Modification:
         headers: list[Header] = [
             ("Contact", call.agent.contact()),
             ("Allow", ALLOW),
+            *call.session_timer.again(),
             ("Content-Type", _SDP),
         ]
         request = call.dialog.new_request(self._method, [*call.agent.common(), *headers], body)
@@ -109,6 +110,7 @@ class Modification:
         if again or self._future is None:
             return
         call.dialog.refresh_target(response)
+        call.session_timer.accepted(response)
         try:
             call.media.answered(response.body)
         except LibreImsError as error:
@@ -219,6 +221,7 @@ class Modification:
         extra: list[Header] = [*headers]
         if status == 200:
             extra += [("Contact", call.agent.contact()), ("Allow", ALLOW)]
+            extra += call.session_timer.answer(transaction.request)
             transaction.listener = _AckListener(self)
         if body:
             extra.append(("Content-Type", _SDP))

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 from libreims.base.errors import LibreImsError
 from libreims.proto.sip.dialog import Dialog, DialogSet
-from libreims.proto.sip.message import Response
+from libreims.proto.sip.message import Request, Response
 from libreims.proto.sip.stack import ClientTransaction
-from libreims.ue.agent import ALLOW, SUPPORTED, Agent, Header, explain, unanswered, undelivered
+from libreims.ue.agent import ALLOW, Agent, Header, explain, unanswered, undelivered
 from libreims.ue.call import COMMON, SDP, Call, CallState, Event, Message, Outcome
 from libreims.ue.config import MMTEL
 from libreims.ue.credentials import CannotAuthenticate
+from libreims.ue.early import EarlyCaller
 from libreims.ue.media import MediaSession
 
 _ATTEMPTS = 3
@@ -25,6 +26,7 @@ class OutgoingCall(Call):
 
     def __init__(self, agent: Agent, media: MediaSession, changed: Callable[[], None]) -> None:
         super().__init__(agent, media, changed, CallState.CALLING)
+        self.early: EarlyCaller = EarlyCaller(self)
         self._transaction: ClientTransaction | None = None
         self._dialogs: DialogSet | None = None
         self._answer_from: str | None = None
@@ -43,8 +45,8 @@ class OutgoingCall(Call):
         agent = self.agent
         self._number += 1
         headers: list[Header] = [("Contact", agent.contact()), ("Allow", ALLOW)]
-        if SUPPORTED:
-            headers.append(("Supported", ", ".join(SUPPORTED)))
+        if agent.supported:
+            headers.append(("Supported", ", ".join(agent.supported)))
         if agent.is_volte:
             headers += [
                 ("P-Preferred-Identity", f"<{agent.config.impu}>"),
@@ -52,7 +54,7 @@ class OutgoingCall(Call):
                 ("Accept-Contact", f'*;+g.3gpp.icsi-ref="{MMTEL}"'),
                 ("P-Early-Media", "supported"),
             ]
-        headers += [*credentials, ("Content-Type", SDP)]
+        headers += [*self.session_timer.request_headers(), *credentials, ("Content-Type", SDP)]
         request = agent.build(
             "INVITE",
             self.peer,
@@ -79,6 +81,8 @@ class OutgoingCall(Call):
             self.event(Event.PROGRESS, response)
         elif response.status < 300:
             self.event(Event.ACCEPTED, response)
+        elif response.status == 422 and self._number < _ATTEMPTS and self.session_timer.too_small(response):
+            self._send_invite(transaction.request.body, [])
         elif response.status in (401, 407) and self._number < _ATTEMPTS:
             self.event(Event.CHALLENGED, response)
         else:
@@ -86,13 +90,24 @@ class OutgoingCall(Call):
 
     def _on_progress(self, response: Message, _: str) -> None:
         assert isinstance(response, Response) and self._dialogs is not None
+        wanted, rack = self.early.received(response)
+        if not wanted:
+            return
         dialog = self._dialogs.received(response)
         if dialog is not None and response.body and response.content_type == SDP:
             self._take_answer(response, dialog)
+        self.early.processed(dialog, rack)
         if response.status in (180, 181, 182, 183) and self.state is CallState.CALLING:
             self._note(f"the other side: {response.status} {response.reason}")
             self._enter(CallState.RINGING)
         self.changes.notify()
+
+    def dialog_of(self, request: Request) -> Dialog | None:
+        """The dialog that a request names, an early one too."""
+        if self.dialog is not None or self._dialogs is None:
+            return self.dialog
+        tag = request.from_.tag or ""
+        return next((each for each in self._dialogs if each.remote_tag == tag), None)
 
     def _take_answer(self, response: Response, dialog: Dialog) -> str:
         """Use the SDP of a response; returns what is wrong with it, or nothing.
@@ -125,12 +140,14 @@ class OutgoingCall(Call):
         dialog = self._dialogs.received(response)
         assert dialog is not None
         self.dialog = dialog
+        self.early.close()
         problem = self._take_answer(response, dialog)
         self._acknowledge(dialog, response)
         if problem:
             self._bye(f"hung up at once: {problem}")
             return
         self._established()
+        self.session_timer.accepted(response)
 
     def _acknowledge(self, dialog: Dialog, response: Response) -> None:
         ack = dialog.ack(response.cseq.number, self.agent.common())

@@ -25,7 +25,7 @@ from libreims.proto.sip.errors import SipParseError
 from libreims.proto.sip.message import Request, Response
 from libreims.proto.sip.stack import ServerTransaction, SipTimers
 from libreims.proto.sip.uri import Uri
-from libreims.ue.agent import ALLOW, PHONE_TIMERS, SUPPORTED, Agent, Header
+from libreims.ue.agent import ALLOW, PHONE_TIMERS, Agent, Header
 from libreims.ue.call import Call, Event
 from libreims.ue.changes import Changes
 from libreims.ue.config import PhoneConfig
@@ -36,7 +36,7 @@ from libreims.ue.recorder import Recorder
 from libreims.ue.registration import Registration
 from libreims.ue.subscription import Subscription
 
-_IN_DIALOG = ("INVITE", "UPDATE", "INFO", "BYE")
+_IN_DIALOG = ("INVITE", "UPDATE", "PRACK", "INFO", "BYE")
 
 
 class PhoneError(LibreImsError):
@@ -201,7 +201,7 @@ class Phone:
             self._invited(transaction)
         elif method == "OPTIONS":
             headers: list[Header] = [("Allow", ALLOW), ("Accept", "application/sdp")]
-            headers.append(("Supported", ", ".join(SUPPORTED)))
+            headers.append(("Supported", ", ".join(self.agent.supported)))
             self._respond(transaction, 200, headers)
         elif method == "MESSAGE":
             self.messages.append(request)
@@ -215,7 +215,7 @@ class Phone:
 
     def _check_require(self, request: Request) -> None:
         """RFC 3261 §8.2.2.3."""
-        unknown = sorted(request.tokens("Require") - set(SUPPORTED))
+        unknown = sorted(request.tokens("Require") - set(self.agent.supported))
         if unknown:
             names = ", ".join(unknown)
             raise Reject(420, f"it requires {names}", headers=(("Unsupported", names),))
@@ -250,15 +250,20 @@ class Phone:
     def _in_dialog(self, transaction: ServerTransaction) -> None:
         request = transaction.request
         call = self._call_of(request)
-        if call is None or call.dialog is None or request.method not in _IN_DIALOG:
+        dialog = call.dialog_of(request) if call is not None else None
+        if call is None or dialog is None or request.method not in _IN_DIALOG:
             raise Reject(481, f"{request.method} in a dialog that does not exist")
-        call.dialog.accepts(request)
+        dialog.accepts(request)
         if request.method == "BYE":
             if not call.event(Event.BYE, request):
                 raise Reject(481, f"BYE in a call that is {call.state.value}")
             self._respond(transaction, 200)
         elif request.method == "INFO":
             self._info(transaction, call)
+        elif request.method == "PRACK":
+            call.early.pracked(transaction)
+        elif request.method == "UPDATE" and call.is_early:
+            call.early.updated(dialog, transaction)
         else:
             call.modification.requested(transaction)
 

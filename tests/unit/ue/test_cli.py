@@ -12,6 +12,8 @@ import pytest
 
 from libreims.net.port import Address
 from libreims.net.sockets import SocketNetwork
+from libreims.proto.sip.message import Request, Response
+from libreims.proto.sip.stack import ServerTransaction
 from libreims.ue.cli import main
 from support.phones import OPC, K, RegistrarStub
 
@@ -151,3 +153,24 @@ def test_help_explains_the_steps(capsys: pytest.CaptureFixture[str]) -> None:
     assert ended.value.code == 0
     out = capsys.readouterr().out
     assert "call TARGET [video] [text]" in out and "exit status: 0" in out
+
+
+def test_what_a_phone_can_do_in_calls(server: _Server) -> None:
+    invites: list[Request] = []
+
+    def busy(transaction: ServerTransaction) -> None:
+        invites.append(transaction.request)
+        transaction.respond(Response.to_request(transaction.request, 486, tag="b"))
+
+    server.registrar.other = busy
+    assert main(arguments(server, "--precondition", "--session-expires", "600", "call", "1")) == 1
+    assert main(arguments(server, "--100rel", "call", "1")) == 1
+    assert main(arguments(server, "call", "1")) == 1
+    assert [each.get("Supported") for each in invites] == ["100rel, precondition, timer", "100rel", None]
+    assert [each.get("Session-Expires") for each in invites] == ["600;refresher=uac", None, None]
+    assert [b"a=des:qos mandatory local sendrecv" in each.body for each in invites] == [True, False, False]
+
+
+def test_a_session_timer_of_less_than_nothing(server: _Server, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments(server, "--session-expires", "-5", "register")) == 2
+    assert "--session-expires" in capsys.readouterr().err
