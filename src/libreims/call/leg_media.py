@@ -24,6 +24,7 @@ class LegMedia:
 
     __slots__ = (
         "_agreed",
+        "_delay",
         "_host",
         "_offered",
         "_open",
@@ -44,6 +45,7 @@ class LegMedia:
         self._offered: SessionDescription | None = None  # the phone's, not answered yet
         self._shown: SessionDescription | None = None  # ours, the last one sent to the phone
         self._standing: SessionDescription | None = None  # ours, in force
+        self._delay: float | None = None  # of a callflow modifier
         self.policy: MediaPolicy | None = None
         """What the IMPU says about media, where that is not the usual."""
         self.really_offered: SessionDescription | None = None
@@ -118,14 +120,7 @@ class LegMedia:
 
     def delay(self, seconds: float) -> None:
         """Hold packets to the phone up, on the ports that there are and on those to come."""
-        open_port = self._open
-
-        def open_delayed(kind: str) -> MediaPort:
-            port = open_port(kind)
-            port.delay = seconds
-            return port
-
-        self._open = open_delayed
+        self._delay = seconds
         for port in self.ports:
             if port is not None:
                 port.delay = seconds
@@ -173,12 +168,13 @@ class LegMedia:
 
     def _opened(self, kind: str) -> MediaPort | None:
         policy = self.policy
-        if policy is None:
-            return self._open(kind)
-        if kind in policy.refused:
+        if policy is not None and kind in policy.refused:
             return None
         port = self._open(kind)
-        policy.apply(port)
+        if policy is not None:
+            policy.apply(port)
+        if self._delay is not None:
+            port.delay = self._delay
         return port
 
     def _apply(self, description: SessionDescription) -> None:

@@ -87,7 +87,7 @@ class LiveModifier:
             return False  # only what comes in can be ignored
         if self._impus and self._impus.isdisjoint(context.impus):
             return False
-        if settings.imei and imei_key(settings.imei) != context.imei:
+        if settings.imei and not (context.imei and imei_key(settings.imei) == context.imei):
             return False
         return not settings.access_network or on_access(settings.access_network, context.access)
 
