@@ -13,7 +13,7 @@ from libreims.call.media_policy import MediaPolicy, clamped
 from libreims.media.relay import MediaPort, bridge
 from libreims.net.port import Address
 from libreims.proto.sdp.description import SessionDescription
-from libreims.proto.sdp.offer_answer import LocalOrigin, effective_direction, relayable, rewrite
+from libreims.proto.sdp.offer_answer import LocalOrigin, effective_direction, rejected, relayable, rewrite
 
 OpenPort = Callable[[str], MediaPort]
 """Opens an RTP/RTCP pair for a media type (`audio`, `video`, `text`); raises OutOfPorts."""
@@ -81,6 +81,7 @@ class LegMedia:
         """The far side's description as this phone gets to see it. Raises OutOfPorts."""
         if self.really_offered is not None:
             description = clamped(description, self.really_offered)
+        description = self._fitting(description)
         self._provide(description)
         host = self._host
         addresses = [(host, port.local[1]) if port is not None else None for port in self.ports]
@@ -91,6 +92,22 @@ class LegMedia:
     def nothing_shown(self) -> bool:
         """Whether every m-line of what the phone would see is off."""
         return self._shown is not None and not any(each.port for each in self._shown.media)
+
+    def _fitting(self, description: SessionDescription) -> SessionDescription:
+        """With the m-lines that this dialog has: an answer those of its offer, an offer no fewer than before.
+
+        RFC 3264 §6 and §8. The two sides differ where a change reached one of them only.
+        """
+        media = description.media
+        if self._offered is not None:
+            count = len(self._offered.media)
+            if len(media) <= count:
+                return description
+            return SessionDescription(description.lines, media[:count])
+        standing = self._standing.media if self._standing is not None else ()
+        if len(media) >= len(standing):
+            return description
+        return SessionDescription(description.lines, media + tuple(map(rejected, standing[len(media) :])))
 
     def preview(self) -> None:
         """Early media: packets go to where the phone's offer wants them; the answer may differ yet."""

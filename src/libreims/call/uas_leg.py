@@ -101,6 +101,8 @@ class UasLeg(Leg):
                 self.notify(ChangeRefused(GLARE))
             case Informed():
                 self.notify(InfoAnswered(event.number, 480))
+            case InfoAnswered():
+                self.info.answer(event)
             case _:
                 pass  # late provisional responses of a fork that lost
 

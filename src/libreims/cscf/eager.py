@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import types
 from collections import deque
-from collections.abc import Coroutine, Generator, Hashable
+from collections.abc import Awaitable, Coroutine, Generator, Hashable
 from functools import partial
 from typing import Any
 
@@ -56,22 +56,28 @@ class Serial:
         except StopIteration:
             return
         self._queues[key] = deque()
-        task = asyncio.get_running_loop().create_task(self._finish(key, procedure, waiting))
+        self._start(key, _go_on(procedure, waiting))
+
+    def _start(self, key: Hashable, rest: Awaitable[None]) -> None:
+        task = asyncio.get_running_loop().create_task(self._finish(key, rest))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _finish(self, key: Hashable, procedure: Procedure, waiting: object) -> None:
-        queue = self._queues[key]
+    async def _finish(self, key: Hashable, rest: Awaitable[None]) -> None:
         try:
-            await _go_on(procedure, waiting)
-            while queue:
-                await queue.popleft()
-        finally:
-            for left in queue:
-                left.close()
-            del self._queues[key]
+            await rest
+        finally:  # whatever became of it, those behind it have their turn
+            queue = self._queues.get(key)
+            if queue:
+                self._start(key, queue.popleft())
+            else:
+                self._queues.pop(key, None)
 
     def cancel(self) -> None:
-        """Give up everything that waits: the server is going down."""
-        for task in self._tasks:
+        """Give up everything that waits or stands in a queue: the server is going down."""
+        for queue in self._queues.values():
+            while queue:
+                queue.popleft().close()
+        self._queues.clear()
+        for task in tuple(self._tasks):
             task.cancel()

@@ -70,8 +70,8 @@ class Router:
     def request_received(self, transaction: ServerTransaction) -> None:
         """Any request but ACK and CANCEL."""
         request = transaction.request
-        self._callflow.received(request, transaction.flow)
         try:
+            self._callflow.received(request, transaction.flow)
             deviations = self.agent.deviations
             if not deviations.scopes.active or deviations.request_received(transaction):
                 self._dispatch(transaction)
@@ -84,8 +84,8 @@ class Router:
 
     def ack_received(self, request: Request, flow: Flow, transaction: ServerTransaction | None) -> None:
         """The ACK of a 2xx."""
-        self._callflow.received(request, flow)
         try:
+            self._callflow.received(request, flow)
             if not self.agent.deviations.ack_received(request, flow, transaction):
                 return
             if not self.ack(request):
@@ -123,7 +123,8 @@ class Router:
         if verdict is not None:
             why = f"{request.method} from {transaction.flow.remote[0]}: {verdict.why}"
             raise Reject(verdict.status, why, reason=verdict.reason, headers=verdict.headers)
-        if request.to.tag is not None:
+        # A registration has no dialog: a tag that a phone leaves in the To of its refresh does no harm.
+        if request.to.tag is not None and request.method != "REGISTER":
             for owner in self._dialogs:
                 if owner.in_dialog(transaction):
                     return
