@@ -11,7 +11,13 @@ from pathlib import Path
 
 from environment import ROOT, SetupError, ensure, say
 
-DEBIAN_PACKAGES = {"sipp": "sip-tester", "tshark": "tshark", "baresip": "baresip-core", "ip": "iproute2"}
+DEBIAN_PACKAGES = {
+    "sipp": "sip-tester",
+    "tshark": "tshark",
+    "baresip": "baresip-core",
+    "ip": "iproute2",
+    "kamailio": "kamailio",
+}
 """Programs that interoperability tests need, and the Debian package of each."""
 APT_SECONDS = 240
 TEST_SECONDS = 1200
