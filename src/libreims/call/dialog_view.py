@@ -110,7 +110,8 @@ def freeze(media: LegMedia) -> tuple[Media, ...]:
 
 def direction(ours: SessionDescription | None, theirs: SessionDescription | None, index: int) -> str:
     """What both descriptions allow, seen from us; one that is not there yet allows everything."""
-    result = effective_direction(ours, index) if ours is not None and index < len(ours.media) else "sendrecv"
+    # Ours never has a null address: a hold by one is shown as a direction.
+    result = ours.direction(index) if ours is not None and index < len(ours.media) else "sendrecv"
     if theirs is not None and index < len(theirs.media):
         result = intersect(result, reverse(effective_direction(theirs, index)))
     return result
@@ -164,7 +165,9 @@ def _peer(record: Record) -> str | None:
 def _events(record: Record) -> tuple[DialogEvent, ...]:
     state = ""
     events = []
-    for time, kind, name in record.events:
+    every = iter(record.events)
+    for time, kind, name in zip(every, every, every, strict=True):
+        assert isinstance(time, float) and isinstance(kind, str) and isinstance(name, str)
         if kind == "state":
             state = name
             message = ""

@@ -1,7 +1,7 @@
 """What became of each dialog: its states, its messages, its media, until 30 seconds after its end.
 
 The remote API's `dialog_get` and its `dialog` event are read from here (manual §6.6, §6.7).  A running call
-only appends tuples; records for readers (`call.dialog_view`) are made when somebody asks.
+only appends to a list; records for readers (`call.dialog_view`) are made when somebody asks.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ KEPT: Final = 30.0
 """Seconds that a dialog stays listed after its end (manual, `dialog_get`)."""
 NO_QOS: Final[Mapping[int, str]] = MappingProxyType({})
 
-Event = tuple[float, str, str]
-"""Clock time, `state` or `send` or `recv`, and the state or the name of the message."""
+Events = list[float | str]
+"""In turn: clock time, `state` or `send` or `recv`, and the state or the name of the message."""
 
 
 class Followed(Protocol):
     """Where the messages of a dialog are told: `cscf.callflow`."""
 
-    def follow(self, call_id: str, events: list[Event]) -> None:
+    def follow(self, call_id: str, events: Events) -> None:
         """Append every message with this Call-ID from now on."""
 
-    def unfollow(self, call_id: str, events: list[Event]) -> None:
+    def unfollow(self, call_id: str, events: Events) -> None:
         """Stop; harmless where others are followed meanwhile."""
 
 
@@ -90,7 +90,7 @@ class Record:
         self.ended = 0.0
         """Clock times; 0 before."""
         self.state = INIT
-        self.events: list[Event] = [(self.created, "state", INIT)]
+        self.events: Events = [self.created, "state", INIT]
         self.peers: tuple[Record, ...] = ()
         """The dialogs on the other side of the call: one, or all the phones that ring together."""
         self.session: Session | None = None
@@ -115,7 +115,7 @@ class Record:
     def invited(self, call_id: str) -> None:
         """The dialog begins with an INVITE that came in and had its 100 before there was a record."""
         time = self.created
-        self.events += ((time, "recv", "sip_invite"), (time, "send", "sip_100"))
+        self.events += (time, "recv", "sip_invite", time, "send", "sip_100")
         self.follow(call_id)
 
     def enter(self, state: str) -> None:
@@ -126,7 +126,7 @@ class Record:
         history = self._history
         now = history.time()
         self.state = state
-        self.events.append((now, "state", state))
+        self.events += (now, "state", state)
         if state == STOP:
             self._stopped(now)
         elif state == START and not self.started:

@@ -22,8 +22,8 @@ REMEMBERED_CALL_IDS = 16384
 EVENTS_KEPT = 1000
 """Most events of one dialog; what comes later is not listed."""
 
-Followed = tuple[float, str, str]
-"""Clock time, direction and name of a message."""
+Followed = list[float | str]
+"""Clock time, direction and name of each message in turn: flat, as a tuple for each would feed the GC."""
 
 
 class DialogNumbers:
@@ -52,13 +52,13 @@ class Callflow:
         self._counters = counters
         self._numbers = DialogNumbers()
         self._time = clock.time
-        self._followed: dict[str, list[Followed]] = {}
+        self._followed: dict[str, Followed] = {}
 
-    def follow(self, call_id: str, events: list[Followed]) -> None:
+    def follow(self, call_id: str, events: Followed) -> None:
         """List every message with this Call-ID from now on (clock time, `send` or `recv`, `message_name`)."""
         self._followed[call_id] = events
 
-    def unfollow(self, call_id: str, events: list[Followed]) -> None:
+    def unfollow(self, call_id: str, events: Followed) -> None:
         """Stop; harmless where another dialog with the same Call-ID is followed meanwhile."""
         if self._followed.get(call_id) is events:
             del self._followed[call_id]
@@ -84,8 +84,8 @@ class Callflow:
     def _list(self, direction: str, message: Message, name: str) -> None:
         lines = message.fields.get("Call-ID")
         events = self._followed.get(lines[0]) if lines else None
-        if events is not None and len(events) < EVENTS_KEPT:
-            events.append((self._time(), direction, name))
+        if events is not None and len(events) < 3 * EVENTS_KEPT:
+            events += (self._time(), direction, name)
 
     def unanswered(self, request: Request, flow: Flow) -> None:
         """A request of ours got no final response in time."""

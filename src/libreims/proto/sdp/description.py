@@ -170,6 +170,10 @@ class MediaDescription:
         """Whether the transport is RTP over UDP, in any profile (AVP, AVPF, SAVP, DTLS ...)."""
         return self.proto.upper().startswith(("RTP/", "UDP/TLS/RTP/"))
 
+    def same_direction(self, other: MediaDescription) -> None:
+        """Spare the look for `own_direction`: it is that of the m-line which this was made from."""
+        self._direction = other._direction
+
     def attribute(self, name: str) -> str | None:
         """Value of the first `a=name:value`; empty for a flag `a=name`; None without."""
         return next(iter(self.attributes(name)), None)

@@ -203,7 +203,9 @@ def _relayed(
     if host != session_host:
         place = 1 if lines and lines[0].startswith("i=") else 0
         lines.insert(place, connection_line(host))
-    return media.replaced(port, lines)
+    relayed = media.replaced(port, lines)
+    relayed.same_direction(media)
+    return relayed
 
 
 def _bypasses(line: str, dropped: Collection[str] = _BYPASS) -> bool:
