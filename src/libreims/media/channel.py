@@ -183,7 +183,8 @@ class Channel:
             self._sink = sink if sink is not None else self.drop
             if circle != self._circle:
                 self._circle = circle
-                self._aim()
+                if self._remote is not None:
+                    self._aim()
 
     def set_remote(self, remote: Address | None) -> None:
         """Where the phone said that it wants its packets."""

@@ -54,11 +54,15 @@ class MediaPort:
 
     def set_remote(self, rtp: Address | None, rtcp: Address | None) -> None:
         """Where the phone's description says that it wants RTP and RTCP; None: send nothing."""
+        if not self._label.log.info_on:
+            self.rtp.set_remote(rtp)
+            self.rtcp.set_remote(rtcp)
+            return
         before = self.rtp.remote, self.rtcp.remote
         self.rtp.set_remote(rtp)
         self.rtcp.set_remote(rtcp)
         now = self.rtp.remote, self.rtcp.remote
-        if now != before and self._label.log.info_on:
+        if now != before:
             names = [text(each) if each is not None else "nobody" for each in now]
             self._say(f"to {names[0]}, RTCP to {names[1]}", "TO")
 

@@ -208,10 +208,10 @@ class Via:
         host = self.received or self.params.get("maddr") or self.host
         return host, self.rport or self.port or 5060
 
-    def with_params(self, *, text: str = "", **params: str | None) -> Via:
-        """The same value with these parameters set (`received`, `rport`); `text`: how it prints, if known."""
+    def with_params(self, **params: str | None) -> Via:
+        """The same value with these parameters set (`received`, `rport`)."""
         merged = {**self.params, **params}
-        return Via(self.transport, self.host, self.port, merged, version=self.version, text=text)
+        return Via(self.transport, self.host, self.port, merged, version=self.version)
 
     def __str__(self) -> str:
         text = self._text

@@ -37,7 +37,8 @@ def _with_source(via: Via, host: str, port: int) -> Via:
     before, name, after = str(via).partition(";rport")
     if name and "received" not in via.params and (not after or after[0] == ";") and ";rport" not in after:
         text = f"{before};rport={port};received={received}{after}"
-    return via.with_params(text=text, rport=str(port), received=received)
+    params = {**via.params, "rport": str(port), "received": received}
+    return Via(via.transport, via.host, via.port, params, version=via.version, text=text)
 
 
 def _received(host: str) -> str:
