@@ -283,7 +283,6 @@ class Settings(Checks):
         Boolean(),
         "Allow calls that begin on hold; else the hold is taken away.",
         aliases=("allow_held_invite",),
-        state=LATER,
     )
     precondition: str = prop(
         "on",

@@ -71,7 +71,7 @@ class ImpuSettings(Checks):
         0.0, Number(0), "Seconds during which an anonymous caller can be called back.", state=LATER
     )
     authentication: bool = prop(True, Boolean(), "Authenticate requests for this identity.")
-    ring_only: bool = prop(False, Boolean(), "Let it ring, but never answer.", state=LATER)
+    ring_only: bool = prop(False, Boolean(), "Let it ring, but never answer.")
     precondition: str | None = prop(
         None, precondition_kind(), "Resource reservation before alerting.", state=LATER
     )
@@ -101,24 +101,22 @@ class ImpuSettings(Checks):
         Text(r"[^\r\n]*", "a single line"),
         "Value of P-Called-Party-ID in INVITE and MESSAGE requests.",
     )
-    answer_delay: float | None = prop(
-        None, Number(0), "Seconds before an echo call is answered.", state=LATER
-    )
+    answer_delay: float | None = prop(None, Number(0), "Seconds before an echo call is answered.")
     sms_delay: float | None = prop(None, Number(0), "Seconds before an SMS is sent to it.", state=LATER)
-    media_delay: float | None = prop(None, Number(0), "Delay of media packets, in seconds.", state=LATER)
+    media_delay: float | None = prop(None, Number(0), "Delay of media packets, in seconds.")
     remote_control: bool = prop(False, Boolean(), "An echo call is answered by the remote API.", state=LATER)
-    sdp_file: str | None = prop(None, FileName(), "SDP with which an echo call is answered.", state=LATER)
+    sdp_file: str | None = prop(None, FileName(), "SDP with which an echo call is answered.")
     session_expires: SessionExpires | None = prop(
         None, Struct(SessionExpires, short="duration"), "Session timer of its calls.", state=LATER
     )
     bitrate_factor: float = prop(
         1.0, Number(0), "Factor for the bit rates asked for dedicated bearers.", state=LATER
     )
-    audio: bool = prop(True, Boolean(), "Accept audio.", state=LATER)
-    video: bool = prop(True, Boolean(), "Accept video.", state=LATER)
-    text: bool = prop(True, Boolean(), "Accept real-time text.", state=LATER)
-    rtp: bool = prop(True, Boolean(), "Forward RTP packets.", state=LATER)
-    rtcp: bool = prop(True, Boolean(), "Forward RTCP packets.", state=LATER)
+    audio: bool = prop(True, Boolean(), "Accept audio.")
+    video: bool = prop(True, Boolean(), "Accept video.")
+    text: bool = prop(True, Boolean(), "Accept real-time text.")
+    rtp: bool = prop(True, Boolean(), "Forward RTP packets to the phone.")
+    rtcp: bool = prop(True, Boolean(), "Forward RTCP packets to the phone.")
     sms: bool = prop(True, Boolean(), "Deliver SMS over IMS to it.", state=LATER)
     reauthenticate: bool = prop(False, Boolean(), "Ask for authentication at every registration.")
     match: str | None = prop(
