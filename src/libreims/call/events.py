@@ -8,7 +8,8 @@ each leg puts its own addresses in when it shows it to its phone.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from libreims.proto.sdp.description import SessionDescription
 
@@ -22,8 +23,7 @@ def sip_reason(status: int, text: str) -> Headers:
     return (("Reason", f'SIP;cause={status};text="{quotable}"'),)
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
+class Offered(NamedTuple):
     """The caller wants a call."""
 
     description: SessionDescription | None
@@ -32,8 +32,7 @@ class Offered:
     """What passes from the caller's INVITE to the callee's (`call.passing`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """The callee is being reached: 180 Ringing, 183 Session Progress, 181, 182, 199."""
 
     status: int
@@ -42,8 +41,7 @@ class Progress:
     """What passes from the callee's response (`call.passing`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """The callee has answered."""
 
     description: SessionDescription | None
@@ -51,8 +49,7 @@ class Answered:
     headers: Headers = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """The callee does not take the call; the call is over."""
 
     status: int
@@ -60,15 +57,13 @@ class Refused:
     headers: Headers = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledged:
+class Acknowledged(NamedTuple):
     """The ACK carried the answer to an offer made in a 2xx (RFC 3261 §13.2.1)."""
 
     description: SessionDescription
 
 
-@dataclass(frozen=True, slots=True)
-class Changing:
+class Changing(NamedTuple):
     """One side offers changed media in the running call, or asks for an offer (None)."""
 
     method: str
@@ -76,15 +71,13 @@ class Changing:
     description: SessionDescription | None
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(NamedTuple):
     """The answer to `Changing` (or the offer that it asked for)."""
 
     description: SessionDescription | None
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeRefused:
+class ChangeRefused(NamedTuple):
     """`Changing` was refused; the media stay as they were (RFC 3261 §14.1)."""
 
     status: int
@@ -96,8 +89,7 @@ class ChangeCancelled:
     """The side that asked for the change took it back (CANCEL of a re-INVITE)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Informed:
+class Informed(NamedTuple):
     """A mid-call INFO (RFC 6086)."""
 
     number: int
@@ -106,8 +98,7 @@ class Informed:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class InfoAnswered:
+class InfoAnswered(NamedTuple):
     """The answer to `Informed`."""
 
     number: int
@@ -115,20 +106,18 @@ class InfoAnswered:
     headers: Headers = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """Why a call ends: for the Reason header (RFC 3326), the log and the statistics."""
 
     text: str
     """For people: who ended it and how."""
-    headers: Headers = field(default=())
+    headers: Headers = ()
     """Reason headers to show to the other side."""
     status: int = 480
     """What a caller who is still waiting gets as final response."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """This side is out of the call."""
 
     cause: Cause

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 Headers = tuple[tuple[str, str], ...]
 """Header fields in order, as (name, value)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A response without its dialog and transaction parts, which `UserAgent.respond` adds."""
 
     status: int

@@ -5,8 +5,7 @@ Manual §7.1, properties `authent_type` and `authent_qop`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from libreims.config.schema import Settings
 from libreims.proto.aka.vector import AkaVector
@@ -27,8 +26,7 @@ QOP: Final = {"none": (), "auth": ("auth",), "auth-int": ("auth-int",), "auth,au
 """Values of `authent_qop`, and the options that each one offers."""
 
 
-@dataclass(frozen=True, slots=True)
-class AuthenticationProfile:
+class AuthenticationProfile(NamedTuple):
     """How one subscriber is authenticated: its own settings over the global ones."""
 
     impi: str
