@@ -97,7 +97,8 @@ class Locator:
             named = self._bindings.reachable(self._users.by_impu(uri), emergency=None)
             here = [each for each in named if each.flow.remote[0] == flow.remote[0]]
             if here:
-                here.sort(key=lambda each: each.flow.remote != flow.remote)
+                if len(here) > 1:
+                    here.sort(key=lambda each: each.flow.remote != flow.remote)
                 return here
         return behind[:1] if sure else []
 

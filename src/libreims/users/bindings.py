@@ -167,7 +167,8 @@ class Bindings:
                 if emergency in (None, binding.emergency) and entry.applies_to(binding.imei):
                     chosen[binding.number] = binding
         result = list(chosen.values())[::-1]
-        result.sort(key=_priority)
+        if len(result) > 1:
+            result.sort(key=_priority)
         return result
 
     def remaining(self, binding: Binding) -> int:

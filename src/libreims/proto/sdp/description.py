@@ -26,7 +26,7 @@ DIRECTIONS: Final[dict[str, Direction]] = {
     "a=inactive": "inactive",
 }
 
-_DIRECTION_STARTS: Final = tuple(DIRECTIONS)
+_DIRECTION_STARTS: Final = frozenset(line[:3] for line in DIRECTIONS)
 
 _REGULAR: Final = re.compile(r"v=0\n(?:[a-z]=[^\n\r\0]*\n)+")
 """Nothing that would have to be tolerated."""
@@ -317,7 +317,7 @@ class SessionDescription:
         media = self.media[index]
         if rtp is None:
             return None
-        value = media.attribute("rtcp")
+        value = None if self.lacks(b"a=rtcp:") else media.attribute("rtcp")
         if value is not None:
             parts = value.split()
             if parts and (port := _integer(parts[0], 65535)):
@@ -497,7 +497,7 @@ def _connection(lines: Sequence[str]) -> Connection | None:
 
 def _direction(lines: Sequence[str]) -> Direction | None:
     for line in lines:
-        if line.startswith(_DIRECTION_STARTS) and (found := DIRECTIONS.get(line.rstrip())) is not None:
+        if line[:3] in _DIRECTION_STARTS and (found := DIRECTIONS.get(line.rstrip())) is not None:
             return found
     return None
 
