@@ -43,10 +43,10 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing that we started stays behind
     with tempfile.TemporaryDirectory() as folder:
         generator = _generator(Path(folder), options)
-        text = "\n".join([*_conditions(options, generator), *_chapters(options, generator)]) + "\n"
-    print(text)
+        chapters = _chapters(options, generator)
+    print(*chapters.values(), sep="\n")
     if options.write:
-        _write(text)
+        _write(chapters)
     return 0
 
 
@@ -109,7 +109,8 @@ def _conditions(options: argparse.Namespace, generator: Generator) -> list[str]:
     return lines
 
 
-def _chapters(options: argparse.Namespace, generator: Generator) -> list[str]:
+def _chapters(options: argparse.Namespace, generator: Generator) -> dict[str, str]:
+    """Each chapter's Markdown, by its heading."""
     python, rounds, seconds, users = options.python, options.rounds, options.seconds, options.users
     known: dict[str, tuple[str, Callable[[], list[str]]]] = {
         "register": (
@@ -121,12 +122,14 @@ def _chapters(options: argparse.Namespace, generator: Generator) -> list[str]:
         "memory": ("Many users", lambda: scale(generator, python, options.sizes, seconds, rounds)),
         "codec": ("Parsing and serialising", lambda: parts.codec(python)),
     }
-    lines: list[str] = []
+    conditions = _conditions(options, generator)
+    chapters: dict[str, str] = {}
     for name in CHAPTERS:
         if name in options.only:
             title, chapter = known[name]
-            lines += ["", f"### {title}", "", *_paragraphs(chapter())]
-    return lines
+            lines = [f"### {title}", "", *conditions, "", *_paragraphs(chapter())]
+            chapters[lines[0]] = "\n".join(lines) + "\n"
+    return chapters
 
 
 def _paragraphs(lines: list[str]) -> list[str]:
@@ -141,12 +144,16 @@ def _paragraphs(lines: list[str]) -> list[str]:
     return apart
 
 
-def _write(text: str) -> None:
+def _write(chapters: dict[str, str]) -> None:
+    """Put chapters into the document; those that were not measured stay."""
     document = DOCUMENT.read_text()
-    figures = re.compile(re.escape(BEGIN) + ".*" + re.escape(END), re.DOTALL)
-    if not figures.search(document):
+    before, begin, rest = document.partition(BEGIN)
+    figures, end, after = rest.partition(END)
+    if not begin or not end:
         raise SystemExit(f"{DOCUMENT} has no place for the figures: {BEGIN} ... {END}")
-    DOCUMENT.write_text(figures.sub(lambda _: f"{BEGIN}\n{text}{END}", document))
+    found = re.findall(r"^### .*?(?=^### |\Z)", figures, re.DOTALL | re.MULTILINE)
+    kept = {chapter.partition("\n")[0]: chapter.strip() + "\n" for chapter in found}
+    DOCUMENT.write_text(f"{before}{begin}\n{chr(10).join((kept | chapters).values())}{end}{after}")
 
 
 if __name__ == "__main__":
