@@ -62,3 +62,12 @@ def test_ending_a_subscription_twice_and_during_delivery_is_harmless() -> None:
     end()
     bus.publish(Removed("b"))
     assert seen == ["a", "A", "B"]
+
+
+def test_whether_anyone_wants_an_event() -> None:
+    bus = Bus(Log.null().layer("ims"))
+    assert not bus.wanted(str)
+    end = bus.subscribe(str, print)
+    assert bus.wanted(str) and not bus.wanted(int)
+    end()
+    assert not bus.wanted(str)

@@ -6,10 +6,10 @@ import pytest
 
 from libreims.base.counters import Counters
 from libreims.base.log import Log
-from libreims.cscf.callflow import Callflow
+from libreims.cscf.callflow import EVENTS_KEPT, Callflow, Followed
 from libreims.proto.sip.errors import SipParseError
 from libreims.proto.sip.flow import Flow
-from libreims.proto.sip.message import Response
+from libreims.proto.sip.message import Request, Response
 from libreims.proto.sip.parser import parse
 from support.manual_clock import ManualClock
 
@@ -45,3 +45,36 @@ def test_the_answer_to_a_broken_request(old: bytes, new: bytes, number: int | No
     assert error.request is not None
     answer = Response.to_request(error.request, error.status, error.reason)
     assert logged(answer) == (number, line)
+
+
+def test_a_dialog_that_is_followed_lists_its_messages() -> None:
+    log = Log(utc=lambda: 0.0)
+    clock = ManualClock(7.0)
+    callflow = Callflow(log.layer("sip"), Counters(), clock)
+    request = parse(REQUEST)
+    assert isinstance(request, Request)
+    mine: Followed = []
+    callflow.received(request, FLOW)
+    callflow.follow("one", mine)
+    callflow.received(request, FLOW)
+    clock.advance(1)
+    callflow.sent(Response.to_request(request, 200), FLOW)
+    assert mine == [7.0, "recv", "sip_register", 8.0, "send", "sip_200"]
+    other: Followed = []
+    callflow.follow("one", other)
+    callflow.unfollow("one", mine)  # another dialog has the same Call-ID now
+    callflow.received(request, FLOW)
+    assert len(mine) == 6 and len(other) == 3
+    callflow.unfollow("one", other)
+    callflow.received(request, FLOW)
+    assert len(other) == 3
+
+
+def test_a_dialog_without_end_is_not_listed_without_end() -> None:
+    callflow = Callflow(Log(utc=lambda: 0.0).layer("sip"), Counters(), ManualClock())
+    request = parse(REQUEST)
+    events: Followed = []
+    callflow.follow("one", events)
+    for _ in range(EVENTS_KEPT + 5):
+        callflow.received(request, FLOW)
+    assert len(events) == 3 * EVENTS_KEPT
