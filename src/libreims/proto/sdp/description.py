@@ -294,11 +294,16 @@ class SessionDescription:
 
     def media_connection(self, index: int) -> Connection | None:
         """Where the m-line wants its packets: its own `c=` line, else the session's (RFC 8866 §5.7)."""
-        return self.media[index].connection or self.connection
+        # Asked for a dozen times in a call, so without a property where the answer is known.
+        media = self.media[index]
+        found = media._connection
+        return (media.connection if found is False else found) or self.connection
 
     def direction(self, index: int) -> Direction:
         """Direction of an m-line; `sendrecv` when nothing is said (RFC 8866 §6.7)."""
-        return self.media[index].own_direction or self.own_direction or "sendrecv"
+        media = self.media[index]
+        found = media._direction
+        return (media.own_direction if found is False else found) or self.own_direction or "sendrecv"
 
     def rtp_address(self, index: int) -> Address | None:
         """Where RTP is to be sent to; None when the m-line is off, held by a null address, or has no `c=`."""
