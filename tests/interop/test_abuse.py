@@ -51,7 +51,7 @@ Call-ID: call%d\r
 CSeq: 1 INVITE\r
 Contact: <sip:alice@127.0.0.1:9>\r
 Content-Type: application/sdp\r
-Content-Length: 126\r
+Content-Length: 124\r
 \r
 v=0\r
 o=- 7 1 IN IP4 127.0.0.1\r
@@ -204,6 +204,44 @@ def test_spoiled_datagrams_leave_nothing_behind(server: Server) -> None:
     # Some of the calls were whole enough to be served; each one has given its ports back.
     begun, ended = (len(re.findall(pattern, log)) for pattern in (r"\] - .* call from ", "call ends after"))
     assert begun == ended
+
+
+WITHIN = b"""%b sip:127.0.0.1:5060 SIP/2.0\r
+Via: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bKwithin%d;rport\r
+Max-Forwards: 70\r
+From: <sip:alice@ims.test>;tag=2\r
+To: <tel:666;phone-context=ims.test>;tag=%b\r
+Call-ID: call%d\r
+CSeq: %d %b\r
+Contact: <sip:alice@127.0.0.1:9>\r
+"""
+METHODS = (b"ACK", b"BYE", b"CANCEL", b"INFO", b"INVITE", b"MESSAGE", b"NOTIFY", b"PRACK", b"UPDATE")
+
+
+def test_spoiled_requests_inside_calls(server: Server) -> None:
+    """The server knows the dialog: everything in the request is looked at."""
+    chance = random.Random(int(os.environ.get("ABUSE_SEED", "1")))
+    description = CALL.partition(b"\r\n\r\n")[2]
+    with Attacker(server) as attacker:
+        attacker.send(ALICE % (1, 1))
+        for number in range(60):
+            attacker.send(CALL % (number, number))
+            call_id = b"Call-ID: call%d\r" % number
+            [*_, accepted] = [each for each in attacker.ping() if call_id in each]
+            assert accepted.startswith(b"SIP/2.0 200 "), accepted
+            found = re.search(rb"\r\nTo: .*;tag=(\w+)\r\n", accepted)
+            assert found is not None
+            attacker.send(WITHIN % (b"ACK", 0, found[1], number, 1, b"ACK") + b"\r\n")
+            for count in range(2, 32):
+                method = chance.choice(METHODS)
+                branch = number * 100 + count
+                head = WITHIN % (method, branch, found[1], number, count, method)
+                sized = b"Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n" % len(description)
+                attacker.send(spoiled(head + sized + description, chance))
+            attacker.ping()
+            attacker.send(WITHIN % (b"BYE", number * 100 + 99, found[1], number, 99, b"BYE") + b"\r\n")
+        attacker.ping()
+        server.until(lambda: server.log_text.count("call ends after") == 60, "to end all calls")
 
 
 def connect(server: Server, timeout: float = 5) -> socket.socket:

@@ -5,9 +5,11 @@ Each public method is an event; what it does in which state stands in the method
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from libreims.base.clock import Cancellable
+from libreims.proto.sip.errors import SipParseError
 from libreims.proto.sip.flow import Flow
 from libreims.proto.sip.message import Request, Response
 from libreims.proto.sip.timers import TRYING_AFTER
@@ -234,7 +236,9 @@ class InviteServerTransaction(ServerTransaction):
             self._timer = layer.clock.call_later(timers.t1, self._repeat)
             return
         self.state = State.COMPLETED
-        self._local_tag = response.to.tag or ""
+        # A stray quote in a parameter of To shows only with our tag behind it; the ACK goes by its branch.
+        with contextlib.suppress(SipParseError):
+            self._local_tag = response.to.tag or ""
         if self.merge is not None:
             layer.forget_merge(self.merge)
             self.merge = None
