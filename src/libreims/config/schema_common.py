@@ -106,8 +106,8 @@ class CallflowModifier(Checks):
     code: int | None = prop(
         None,
         Integer(100, 699, also=(-1, -2)),
-        "Status code of the response that it sends; -1 ignores the received message, -2 ignores it and ends the "
-        "dialog (with `stop`).",
+        "Status code of the response that it sends; -1 ignores the received message, -2 ignores it and "
+        "ends the dialog (with `stop`).",
     )
     stop: bool = prop(True, Boolean(), "End the dialog in which it applies (not with `transparent`).")
     dir: str = prop("both", Choice("tx", "rx", "both"), "Sent messages, received messages or both.")
