@@ -126,6 +126,8 @@ class Session:
 
     def _changed(self, side: str, event: Event) -> None:
         self._pass(side, event)
+        if self.state == STOP:
+            return  # that was more than the call could stand
         self.mt.join(self.mo.media)
         self.mo.renewed()
         self.mt.renewed()
