@@ -6,6 +6,8 @@ phone's path and the trunk are network elements.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from libreims.base.errors import Reject
 from libreims.proto.sip.errors import SipParseError
 from libreims.proto.sip.grammar import parse_params, quote
@@ -36,5 +38,6 @@ def answered(vector: str, network: str) -> str:
     return f"{vector};term-ioi={_value(network)}"
 
 
+@lru_cache(maxsize=16)
 def _value(text: str) -> str:
     return text if all(char.isalnum() or char in "-." for char in text) else quote(text)

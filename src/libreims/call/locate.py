@@ -24,7 +24,6 @@ from libreims.users.database import Found, SubscriberDatabase
 from libreims.users.identity import (
     Headers,
     called_address,
-    called_identity,
     called_party,
     identity_of,
     preferred_entry,
@@ -175,6 +174,7 @@ class Locator:
         settings, dialled = self._config.current, request.target
         subscriber, entry = _owner(binding, found)
         preferred = preferred_entry(subscriber, binding.imei)
+        to, identity = called_address(settings, subscriber, entry, dialled)
         headers = caller.identity.headers + called_party(settings, subscriber, entry, dialled)
         if binding.path:
             headers += ((charging.NAME, caller.charging),)
@@ -186,12 +186,12 @@ class Locator:
             flow=binding.flow,
             route=binding.path,
             from_=caller.identity.from_,
-            to=called_address(settings, subscriber, entry, dialled),
+            to=to,
             headers=headers,
             phone=subscriber.impi,
             behind_nat=not binding.path and hidden_by_nat(binding.contact, binding.flow),
             q=binding.q,
-            identity=called_identity(settings, subscriber, entry, dialled),
+            identity=identity,
         )
 
     def _absent(self, found: tuple[Found, ...]) -> str:

@@ -69,15 +69,20 @@ def identity_of(
     `claimed` is the URI by which the user named the IMPU, `name` the display name of its own choice and
     `privacy` the value of its Privacy header.
     """
-    asserted, preferred = _chosen(subscriber, imei)
+    asserted, preferred = _chosen(subscriber, imei) if subscriber.marked else ([], None)
     shown = preferred or entry
+    uri = _uri(settings, subscriber, shown, claimed)
+    address = _address(shown, uri, name)
     kinds: dict[str, str] = {}
-    for each in asserted or (entry, *subscriber.registered_with(imei)):
-        uri = _uri(settings, subscriber, each, claimed)
-        if uri[:4] not in kinds:
-            kinds[uri[:4]] = _address(each, with_verstat(uri, each.settings.verstat))
+    if not asserted:
+        if preferred is not None:
+            uri = _uri(settings, subscriber, entry, claimed)
+        kinds[uri[:4]] = _address(entry, with_verstat(uri, entry.settings.verstat))
+    for each in asserted or subscriber.registered_with(imei):
+        if each.key[:4] not in kinds:
+            uri = _uri(settings, subscriber, each, claimed)
+            kinds.setdefault(uri[:4], _address(each, with_verstat(uri, each.settings.verstat)))
     hidden = shown.settings.anonymous or (privacy != "" and hides(privacy))
-    address = _address(shown, _uri(settings, subscriber, shown, claimed), name)
     return Identity(
         from_=ANONYMOUS if hidden else address,
         asserted=tuple(kinds.values()),
@@ -120,26 +125,24 @@ def _forced(text: str, settings: Settings, subscriber: Subscriber, entry: ImpuEn
     return f"<{text}>"
 
 
-def called_identity(
-    settings: Settings, subscriber: Subscriber, entry: ImpuEntry, dialled: Uri | None = None
-) -> str:
-    """Who is called, as the caller gets to see it in answers; empty when the IMPU is `anonymous`."""
-    if entry.settings.anonymous:
-        return ""
-    uri = _uri(settings, subscriber, entry, dialled)
-    return _address(entry, with_verstat(uri, entry.settings.verstat))
-
-
 def called_address(
     settings: Settings, subscriber: Subscriber, entry: ImpuEntry, dialled: Uri | None = None
-) -> str:
-    """To of a request to a phone, without tag."""
-    return _address(entry, _uri(settings, subscriber, entry, dialled))
+) -> tuple[str, str]:
+    """To of a request to a phone, without tag, and P-Asserted-Identity of its answers for the caller.
+
+    The latter is empty when the IMPU is `anonymous`.
+    """
+    uri = _uri(settings, subscriber, entry, dialled)
+    own = entry.settings
+    address = _address(entry, uri)
+    if own.anonymous:
+        return address, ""
+    return address, _address(entry, with_verstat(uri, own.verstat)) if own.verstat else address
 
 
 def preferred_entry(subscriber: Subscriber, imei: str) -> ImpuEntry | None:
     """The IMPU with `preferred` of the phone with this IMEI."""
-    return _chosen(subscriber, imei)[1]
+    return _chosen(subscriber, imei)[1] if subscriber.marked else None
 
 
 def with_verstat(uri: str, verstat: str | None) -> str:

@@ -75,6 +75,8 @@ class Subscriber:
     settings: UserSettings
     multi_sim: bool = False
     """Several phones share the IMPI and are told apart by their IMEI."""
+    marked: bool = False
+    """One of the IMPUs is `preferred` or `asserted`."""
 
     @classmethod
     def of(cls, settings: UserSettings) -> Subscriber:
@@ -93,6 +95,7 @@ class Subscriber:
             _unique(ImpuEntry.of(each, multi_sim=settings.multi_sim) for each in settings.impu),
             settings,
             settings.multi_sim,
+            any(each.preferred or each.asserted for each in settings.impu),
         )
 
     def entry(self, keys: Iterable[str], imei: str = "") -> ImpuEntry | None:
