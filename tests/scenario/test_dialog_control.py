@@ -400,6 +400,29 @@ def test_two_actions_at_once_make_two_changes() -> None:
     play(scenario)
 
 
+def test_a_change_of_the_caller_while_the_servers_waits_is_kept() -> None:
+    """The downgrade that met a re-INVITE is made all the same, on what the re-INVITE has led to."""
+
+    async def scenario(lab: Lab) -> None:
+        (alice,) = await lab.registered("alice")
+        mo, _ = await echoed(alice, media=("audio", "video"))
+        lab.server.control.dialog_set("*", "downgrade")
+        alice.respond(await alice.expect("INVITE"), 491)
+        change = alice.in_dialog(mo, "INVITE", alice.sdp(media=("audio", "video", "text"), version=2))
+        done = await change.final()
+        assert [bool(each.port) for each in described(done).media] == [True, True, True]
+        alice.send_ack(mo, done.cseq.number)
+        again = await alice.expect("INVITE")
+        assert [bool(each.port) for each in described(again.request).media] == [True, False, True]
+        alice.respond(again, 488)
+        await asyncio.sleep(5)
+        assert [each.type for each in lab.server.control.dialog_get()[0].medias] == ["audio", "video", "text"]
+        assert not alice.incoming
+        await hung_up(alice, mo)
+
+    play(scenario)
+
+
 def test_answer_delay() -> None:
     async def scenario(lab: Lab) -> None:
         (alice,) = await lab.registered("alice")
@@ -692,7 +715,14 @@ def test_a_call_may_begin_on_hold_where_that_is_allowed() -> None:
         call = alice.send("INVITE", f"sip:bob@{DOMAIN}", body=alice.sdp(direction="sendonly"))
         invite = await bob.expect("INVITE")
         assert described(invite.request).direction(0) == "sendonly"
-        bob.respond(invite, 486)
-        assert (await call.final()).status == 486
+        bob.respond(invite, 200, bob.sdp(direction="recvonly"))
+        mo = alice.ack(call, await call.response(200))
+        await bob.expect_ack()
+        await asyncio.sleep(0.1)
+        first, second = lab.server.control.dialog_get()
+        assert first.state == second.state == "hold"
+        assert [first.medias[0].dir, second.medias[0].dir] == ["recvonly", "sendonly"]
+        assert 0 < first.duration < 1
+        await hung_up(alice, mo, bob)
 
     play(scenario)

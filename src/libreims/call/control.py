@@ -18,11 +18,11 @@ from libreims.call.leg_change import LegChange
 from libreims.call.media_policy import MediaPolicy
 from libreims.call.originate import Originate
 from libreims.call.sdp_file import read_sdp_file
-from libreims.call.server_party import ServerParty, chosen_downgrade
+from libreims.call.server_party import ServerParty, chosen_downgrade, without
 from libreims.call.session import Session
 from libreims.config.store import ConfigStore
 from libreims.proto.sdp.description import SessionDescription
-from libreims.proto.sdp.offer_answer import KINDS, reject_media
+from libreims.proto.sdp.offer_answer import KINDS
 
 LATEST = "*"
 """Session id of the dialog that began last."""
@@ -234,9 +234,6 @@ def _without(kind: str, far: Leg) -> Callable[[], SessionDescription | None]:
 
     def make() -> SessionDescription | None:
         description = far.media.agreed
-        for index, each in enumerate(description.media if description is not None else ()):
-            if each.kind == kind and description is not None:
-                description = reject_media(description, index)
-        return description
+        return without(description, kind) if description is not None else None
 
     return make

@@ -137,7 +137,7 @@ class Leg:
         near.bridge(self.media)
 
     def renewed(self) -> None:
-        """The media of the running call have been changed."""
+        """The media of the running call are known, or have been changed."""
         self.record.enter(HOLD if held(self.media) else START)
 
     def last_activity(self) -> float:
@@ -247,7 +247,6 @@ class Leg:
         assert self.dialog is not None
         self.dialog.confirm()
         self.state = CONFIRMED
-        self.record.enter(START)
         self._heard = self.services.clock.time()
 
     def hang_up(self, cause: Cause) -> None:

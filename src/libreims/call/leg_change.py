@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from libreims.base.errors import Reject
 from libreims.call.events import Changed, ChangeRefused, Changing, Event
 from libreims.call.leg import CONFIRMED, Leg
 from libreims.call.own_offer import OwnOffer
@@ -34,7 +35,11 @@ class LegChange:
         if description is None:
             self._own.close()
         else:
-            leg.modify.offer(Changing("INVITE", description), self._outcome)
+            try:
+                leg.modify.offer(Changing("INVITE", description), self._outcome)
+            except Reject as reject:
+                self._own.close()
+                leg.services.log.warn(f"{leg.phone} is not asked to change the call: {reject.why}")
 
     def _outcome(self, event: Event) -> None:
         match event:

@@ -174,7 +174,7 @@ class Originate:
             flow=binding.flow,
             route=binding.path,
             from_=identity.from_,
-            to=called_address(settings, subscriber, entry),
+            to=called_address(settings, subscriber, entry)[0],
             headers=identity.headers + called_party(settings, subscriber, entry),
             phone=subscriber.impi,
             behind_nat=not binding.path and Uri.parse(binding.contact).host != binding.flow.remote[0],

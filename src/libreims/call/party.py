@@ -33,7 +33,7 @@ class Party(Protocol):
         """Connect the media of the other side, as far as they are known, to this one's."""
 
     def renewed(self) -> None:
-        """The media of the running call have been changed."""
+        """The media of the running call are known, or have been changed."""
 
     def last_activity(self) -> float:
         """Clock time of the latest packet or message of this side."""

@@ -5,7 +5,7 @@ What the echo numbers (`call.echo`) and calls made by `mt_call` (`call.originate
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from libreims.base.errors import LibreImsError
@@ -29,6 +29,8 @@ from libreims.media.relay import MediaPort
 from libreims.proto.sdp.description import Origin, SessionDescription
 from libreims.proto.sdp.offer_answer import KINDS, answer_echo, hold, reject_media, set_direction
 
+Wish = Callable[[SessionDescription], SessionDescription]
+"""A change: from what is in force to what is wanted."""
 ORIGIN: Final = Origin("-", "1", 1, NOWHERE[0])
 DEFAULT_OFFER: Final = (
     b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
@@ -50,9 +52,11 @@ class ServerParty:
         self.notify: Notify = unconnected
         self._services = services
         self._own = OwnOffer(services.clock, services.tokens, caller, self._send_offer)
-        self._base: SessionDescription | None = None  # ours, as if nothing were on hold
-        self._held: set[str] = set()
-        self._before: tuple[SessionDescription, set[str]] | None = None  # what a refusal leads back to
+        self._base: SessionDescription | None = None  # ours that is in force, as if nothing were on hold
+        self._held: frozenset[str] = frozenset()  # media types that the phone has agreed to be held
+        self._wishes: list[Wish] = []  # changes that the phone has not agreed to yet
+        self._wanted = self._held  # media types to be held with them
+        self._sent: tuple[SessionDescription, frozenset[str], int] | None = None  # base, held, wishes
         self._far: LegMedia | None = None
         self._echoed: list[MediaPort] = []
 
@@ -64,8 +68,7 @@ class ServerParty:
             case Changing():
                 self.notify(Changed(self.answer(event.description)))
             case Changed():
-                self._before = None
-                self._own.accepted()
+                self._changed()
             case ChangeRefused():
                 self._refused(event)
             case Informed():
@@ -118,7 +121,7 @@ class ServerParty:
             return self.offer()
         answered = self.reply(offer)
         self._base = set_direction(answered, "sendrecv")
-        return self._with_holds(answered)
+        return with_holds(answered, self._held)
 
     def reply(self, offer: SessionDescription) -> SessionDescription:
         """The answer as if nothing were on hold: every codec that the phone has."""
@@ -130,7 +133,7 @@ class ServerParty:
 
     def offer(self) -> SessionDescription:
         """What it wants now."""
-        return self._with_holds(self._standing())
+        return with_holds(self._standing(), self._held)
 
     def _standing(self) -> SessionDescription:
         """What it wants, as if nothing were on hold."""
@@ -138,65 +141,81 @@ class ServerParty:
             self._base = self.first_offer()
         return self._base
 
-    def _with_holds(self, description: SessionDescription) -> SessionDescription:
-        for kind in sorted(self._held):
-            description = hold(description, kind)
-        return description
-
     # -- changes of its own --------------------------------------------------------------------------------
 
     def hold(self, media: str | None) -> bool:
         """Hold, or take up again, one media type or all; True when it is held now. Raises LibreImsError."""
         kinds = self._kinds(media, "hold")
-        before = self._held
-        held = not kinds <= before
-        self._change(self._standing(), before | kinds if held else before - kinds)
+        held = not kinds <= self._wanted
+        self._wanted = self._wanted | kinds if held else self._wanted - kinds
+        self._own.ask()
         return held
 
     def downgrade(self, media: str | None) -> str:
         """Take one media type out of the call and return which. Raises LibreImsError."""
-        description = self._standing()
-        kind = chosen_downgrade(description, media)
-        for index, each in enumerate(description.media):
-            if each.kind == kind and each.port:
-                description = reject_media(description, index)
-        self._change(description, self._held)
+        kind = chosen_downgrade(self._wished(), media)
+        self._wish(lambda base: without(base, kind))
         return kind
 
     def reinvite(self, description: SessionDescription | None = None) -> None:
-        """Offer the call's media again, or those of `description`. Raises LibreImsError."""
-        base = self._standing()
-        if description is not None:
-            description = fitted(description, base)
-        self._change(description or base, self._held)
+        """Offer the call's media again, or those of `description`."""
+        self._wish(lambda base: base if description is None else fitted(description, base))
 
-    def _kinds(self, media: str | None, action: str) -> set[str]:
-        on = active_kinds(self._standing())
+    def _kinds(self, media: str | None, action: str) -> frozenset[str]:
+        on = active_kinds(self._wished())
         if media is None:
-            return set(on)
+            return frozenset(on)
         if media not in on:
             raise LibreImsError(f"{action}: the call has no {media}, only {' and '.join(on) or 'no media'}")
-        return {media}
+        return frozenset((media,))
 
-    def _change(self, base: SessionDescription, held: set[str]) -> None:
-        if self._before is None:
-            self._before = (self._standing(), self._held)
-        self._base = base
-        self._held = held
+    def _wish(self, wish: Wish) -> None:
+        self._wishes.append(wish)
         self._own.ask()
 
+    def _wished(self) -> SessionDescription:
+        """What is in force, with the changes that are still wanted."""
+        base = self._standing()
+        for wish in self._wishes:
+            base = wish(base)
+        return base
+
     def _send_offer(self) -> None:
-        self.notify(Changing("INVITE", self.offer()))
+        base = self._wished()
+        self._sent = (base, self._wanted, len(self._wishes))
+        self.notify(Changing("INVITE", with_holds(base, self._wanted)))
+
+    def _changed(self) -> None:
+        if self._sent is not None:
+            self._base, self._held, done = self._sent
+            self._sent = None
+            del self._wishes[:done]
+        self._own.accepted()
 
     def _refused(self, event: ChangeRefused) -> None:
+        self._sent = None
         if self._own.refused(event):
             return
-        before, self._before = self._before, None
-        if before is not None:
-            self._base, self._held = before
+        self._wishes.clear()
+        self._wanted = self._held
         self._services.log.warn(
             f"{self.phone}: the phone refuses the change of the call ({event.status}), which stays as it was"
         )
+
+
+def with_holds(description: SessionDescription, kinds: frozenset[str]) -> SessionDescription:
+    """The description with these media types on hold."""
+    for kind in sorted(kinds):
+        description = hold(description, kind)
+    return description
+
+
+def without(description: SessionDescription, kind: str) -> SessionDescription:
+    """The description with every m-line of this media type off."""
+    for index, each in enumerate(description.media):
+        if each.kind == kind and each.port:
+            description = reject_media(description, index)
+    return description
 
 
 def active_kinds(description: SessionDescription) -> list[str]:

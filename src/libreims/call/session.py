@@ -114,6 +114,8 @@ class Session:
         self._tell(f"{self.mt.phone} answers")
         self.mo.handle(event)
         self.mt.join(self.mo.media)
+        self.mo.renewed()  # it may begin on hold
+        self.mt.renewed()
         self._watch_activity(self._services.config.current.dialog_timeout)
 
     def _refused(self, side: str, event: Event) -> None:

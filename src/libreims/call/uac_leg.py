@@ -26,7 +26,7 @@ from libreims.call.events import (
     sip_reason,
 )
 from libreims.call.guard import guarded
-from libreims.call.history import RINGING
+from libreims.call.history import RINGING, START
 from libreims.call.leg import CONFIRMED, ENDED, ENDING, NEW, Leg
 from libreims.call.leg_media import LegMedia
 from libreims.call.media_policy import nothing_left
@@ -221,6 +221,7 @@ class UacLeg(Leg):
         self.peer_allows = tuple(method.upper() for method in response.elements("Allow"))
         self.services.dialogs.enter(self)
         self.confirm()
+        self.record.enter(START)
         if not wanted:  # the 200 crossed our CANCEL (RFC 3261 §15: ACK, then BYE)
             self.modify.send_ack(request.cseq.number, b"")
             assert self._cause is not None
