@@ -1,0 +1,43 @@
+"""What keeps the program from starting is said on the console, with exit status 1."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from libreims.run import run
+
+
+def config(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "ims.cfg"
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('domain: "ims.test", sip_addr: [', "ims.cfg:1:"),
+        ('domain: "ims.test", timer_t1: "soon"', "timer_t1"),
+        ('domain: "ims.test"', "sip_addr is not set"),
+        ('domain: "ims.test", sip_addr: "192.0.2.77"', "sip_addr 192.0.2.77:5060"),
+        ('domain: "ims.test", sip_addr: "127.0.0.1", log_options: "sip.level=loud"', "loud"),
+    ],
+)
+def test_faults_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, said: str) -> None:
+    log = f', log_filename: "{tmp_path}/ims.log"'
+    assert run(config(tmp_path, text + (log if "[" not in text else ""))) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(str(tmp_path / "missing.cfg")) == 1
+    assert "missing.cfg" in capsys.readouterr().err
+
+
+def test_what_is_odd_is_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        run(config(tmp_path, f'domain: "ims.test", log_filename: "{tmp_path}/ims.log", no_such_name: 1')) == 1
+    )
+    assert "no_such_name" in capsys.readouterr().out

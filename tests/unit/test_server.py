@@ -1,0 +1,123 @@
+"""The composition root: it starts, says what keeps it from starting, and goes down leaving nothing."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from libreims.base.errors import LibreImsError
+from libreims.server import banner, sip_timers, tcp_options
+from support.calls import connected
+from support.lab import CONFIG, DOMAIN, Lab, play
+from support.virtual import VirtualLoop, run
+
+
+def in_lab(config: str, check) -> None:  # type: ignore[no-untyped-def]
+    """A server that the test starts itself."""
+
+    async def whole() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        await check(Lab(loop, config))
+
+    run(whole)
+
+
+def test_without_sip_addr_it_says_what_is_missing() -> None:
+    async def check(lab: Lab) -> None:
+        with pytest.raises(LibreImsError, match="sip_addr is not set"):
+            await lab.server.start()
+
+    in_lab('domain: "ims.test",', check)
+
+
+def test_an_address_that_is_taken_is_named_and_nothing_stays_open() -> None:
+    async def check(lab: Lab) -> None:
+        other = lab.network.udp(("2001:db8::1", 5060), lambda data, source: None)
+        with pytest.raises(LibreImsError, match=r"\[2001:db8::1\]:5060: .*; is it an address of this"):
+            await lab.server.start()
+        other.close()
+        await asyncio.sleep(1)
+        assert lab.network.in_use == 0
+
+    in_lab(CONFIG, check)
+
+
+def test_stop_leaves_no_socket_timer_or_transaction() -> None:
+    async def check(lab: Lab) -> None:
+        await lab.server.start()
+        alice, bob = await lab.registered("alice", "bob")
+        await connected(alice, bob)
+        stopping = asyncio.ensure_future(lab.server.stop())
+        for peer in (alice, bob):
+            bye = await peer.expect("BYE")
+            assert "cause=503" in (bye.request.get("Reason") or "")
+            peer.respond(bye, 200)
+        await stopping
+        lab.nothing_left()
+        assert lab.server.stack.transactions == 0
+        for peer in (alice, bob):
+            peer.stack.stop()
+            peer.transport.close()
+        await asyncio.sleep(4000)
+        assert lab.network.in_use == 0
+        assert lab.loop.pending_timers() == 0
+
+    in_lab(CONFIG, check)
+
+
+def test_stop_waits_a_moment_only_for_phones_that_do_not_answer() -> None:
+    async def check(lab: Lab) -> None:
+        await lab.server.start()
+        alice, bob = await lab.registered("alice", "bob")
+        await connected(alice, bob)
+        waiting = alice.send("INVITE", f"sip:carol@{DOMAIN}", body=alice.sdp())
+        assert (await waiting.final()).status == 480
+        begin = lab.loop.time()
+        await lab.server.stop()
+        assert 0.9 < lab.loop.time() - begin < 1.2
+        assert lab.server.stack.transactions == 0
+
+    in_lab(CONFIG, check)
+
+
+def test_callers_that_wait_for_an_answer_are_told_at_the_end() -> None:
+    async def check(lab: Lab) -> None:
+        await lab.server.start()
+        alice, bob = await lab.registered("alice", "bob")
+        call = alice.send("INVITE", f"sip:bob@{DOMAIN}", body=alice.sdp())
+        bob.respond(await bob.expect("INVITE"), 180)
+        await call.response(180)
+        stopping = asyncio.ensure_future(lab.server.stop())
+        assert (await call.final()).status == 503
+        await bob.expect_cancel()
+        await stopping
+
+    in_lab(CONFIG, check)
+
+
+def test_a_lost_connection_is_told() -> None:
+    async def scenario(lab: Lab) -> None:
+        (alice,) = await lab.registered("alice", transport="TCP")
+        for stream in sorted(lab.network._streams, key=lambda each: each.local):
+            stream.end(ConnectionResetError("reset by the test"))
+        await asyncio.sleep(1)
+        assert "TCP connection with 10.0.1.1" in lab.log_text()
+        assert (await alice.register()).status == 200
+
+    play(scenario)
+
+
+def test_settings_become_timers_and_options() -> None:
+    async def check(lab: Lab) -> None:
+        settings = lab.config.current
+        timers = sip_timers(settings)
+        assert (timers.t1, timers.t2, timers.t4) == (0.5, 4, 5)
+        assert tcp_options(settings).keepalive == settings.tcp_keepalive
+
+    in_lab(CONFIG, check)
+
+
+def test_the_banner_is_what_log_parsers_look_for() -> None:
+    assert banner().startswith("ims version ")
