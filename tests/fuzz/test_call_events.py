@@ -10,6 +10,7 @@ import asyncio
 
 import pytest
 
+from libreims.base.log_ring import LogRing
 from support.lab import CONFIG, Lab, Outcome
 from support.virtual import VirtualLoop, run
 from support.wild_phone import WildPhone
@@ -52,7 +53,9 @@ async def live(lab: Lab, seed: int, manners: float, unplug: bool, lossless: bool
         phone.hang_up_all()
     await asyncio.sleep(REST)
 
-    log = lab.log_text()
+    assert not lab.server.counters.errors.get("internal", 0)
+    log = "\n".join(entry.message + entry.dump for entry in lab.log.ring.since(0)[1] if entry.layer == "ims")
+    assert log
     for fault in FAULTS:
         place = log.find(fault)
         assert place < 0, log[max(0, place - 300) : place + 3000]
@@ -82,6 +85,7 @@ def play(seed: int, manners: float, unplug: bool = False, **network: float) -> N
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         lab = Lab(loop, CONFIG, seed=seed, trace=True, **network)
+        lab.log.ring = LogRing(1_000_000)  # the whole life
         await live(lab, seed, manners, unplug, not unplug and not network)
 
     run(whole)
