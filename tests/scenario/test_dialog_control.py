@@ -661,6 +661,24 @@ def test_rtp_of_a_users_impu() -> None:
     play(scenario, with_bob("rtp: false"))
 
 
+def test_the_call_is_watched_while_more_media_are_offered() -> None:
+    """`dialog_timeout` comes round while the callee still thinks about the video that the caller offers."""
+
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await lab.registered("alice", "bob")
+        mo, _ = await connected(alice, bob)
+        await asyncio.sleep(29.5)
+        alice.in_dialog(mo, "INVITE", alice.sdp(media=("audio", "video")))
+        asked = await bob.expect("INVITE")
+        await asyncio.sleep(5)
+        lab.loop.raise_errors()
+        bob.respond(asked, 200, bob.sdp(media=("audio", "video")))
+        alice.respond(await alice.expect("BYE"), 200)
+        bob.respond(await bob.expect("BYE"), 200)
+
+    play(scenario)
+
+
 # -- calls that begin on hold -------------------------------------------------------------------------
 
 

@@ -162,6 +162,8 @@ class LegMedia:
             return False
         return any(
             port is not None
+            and _is_on(agreed, index)  # a port may be there for an offer that is not answered yet
+            and _is_on(shown, index)
             and effective_direction(agreed, index) == "sendrecv"
             and effective_direction(shown, index) == "sendrecv"
             for index, port in enumerate(self.ports)
