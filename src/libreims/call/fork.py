@@ -95,6 +95,8 @@ class Fork:
             if branch is self._winner:
                 self.notify(event)
             return
+        if branch not in self._ringing:
+            return  # it has refused, or was given up
         match event:
             case Progress():
                 if event.description is not None:

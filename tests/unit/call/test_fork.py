@@ -1,150 +1,154 @@
-"""Several phones as one party."""
+"""Phones that ring together and in turn (RFC 3261 §16.6, §16.7)."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
-from libreims.call.events import Answered, Cause, Ended, Event, Informed, Notify, Offered, Progress, Refused
-from libreims.call.fork import Fork
+from libreims.base.errors import Reject
+from libreims.call.events import Answered, Cause, Ended, Event, Notify, Offered, Progress, Refused
+from libreims.call.fork import ELSEWHERE, PASSED_ON, PATIENCE, Fork
+from libreims.call.leg import unconnected
 from libreims.proto.sdp.description import SessionDescription
-from support.lab import sdp
+from support.manual_clock import ManualClock
 
-SDP = SessionDescription.parse(sdp("10.0.0.7"))
-OFFER = Offered(SDP, ())
+OFFER = Offered(None, ())
+SDP = SessionDescription.parse(b"v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nt=0 0\r\n")
 
 
 class Branch:
-    def __init__(self, name: str) -> None:
-        self.phone = name
-        self.notify: Notify = lambda event: None
-        self.got: list[Event] = []
+    """A phone of which a test tells what it does."""
+
+    def __init__(self, phone: str, fault: Reject | None = None) -> None:
+        self.phone = phone
+        self.notify: Notify = unconnected
+        self.heard: list[Event] = []
         self.released = 0
-        self.joined = 0
-        self.heard = 0.0
+        self._fault = fault
 
     def handle(self, event: Event) -> None:
-        self.got.append(event)
+        if self._fault is not None and isinstance(event, Offered):
+            raise self._fault
+        self.heard.append(event)
 
-    def join(self, near: object) -> None:
-        self.joined += 1
+    def join(self, near: Any) -> None:
+        self.heard.append(near)
 
     def renewed(self) -> None:
-        pass
+        self.heard.append(Progress(0))
 
     def last_activity(self) -> float:
-        return self.heard
+        return 0.0
 
     def release(self) -> None:
         self.released += 1
 
-    @property
-    def cancelled(self) -> bool:
-        return any(isinstance(event, Ended) for event in self.got)
-
 
 class Rig:
-    def __init__(self, count: int = 3) -> None:
-        self.branches = [Branch(f"phone{number}") for number in range(count)]
-        self.fork = Fork(self.branches)
+    """A fork of groups; `told` is what the caller's side hears."""
+
+    def __init__(self, *groups: str, faults: dict[str, Reject] | None = None) -> None:
+        self.clock = ManualClock()
+        self.warnings: list[str] = []
+        log = SimpleNamespace(warn=self.warnings.append)
+        services: Any = SimpleNamespace(clock=self.clock, log=log)
+        self.branches = {name: Branch(name, (faults or {}).get(name)) for group in groups for name in group}
+        first, *later = [[self.branches[name] for name in group] for group in groups]
+        self.fork = Fork(first, later=later, services=services)
         self.told: list[Event] = []
         self.fork.notify = self.told.append
+
+    def __getitem__(self, name: str) -> Branch:
+        return self.branches[name]
+
+    def start(self) -> Rig:
         self.fork.handle(OFFER)
+        return self
+
+    @property
+    def called(self) -> str:
+        return "".join(name for name, branch in self.branches.items() if OFFER in branch.heard)
+
+    def refuse(self, name: str, status: int) -> None:
+        self[name].notify(Refused(status))
 
 
-def test_everyone_is_called() -> None:
-    rig = Rig()
-    assert all(branch.got == [OFFER] for branch in rig.branches)
-    assert rig.fork.phone == "phone0 and phone1 and phone2"
+def test_a_group_follows_when_all_before_it_have_refused() -> None:
+    rig = Rig("ab", "c", "de").start()
+    assert rig.called == "ab"
+    rig.refuse("a", 480)
+    assert rig.called == "ab"
+    rig.refuse("b", 486)
+    assert rig.called == "abc"
+    rig.refuse("c", 500)
+    assert rig.called == "abcde" and rig.told == []
+    rig.refuse("d", 404)
+    rig.refuse("e", 480)
+    assert rig.told == [Refused(486)]
+    assert rig.clock.waiting == 0
 
 
-def test_the_first_answer_wins_the_others_are_cancelled_and_give_their_media_back() -> None:
-    rig = Rig()
-    one, two, three = rig.branches
-    two.notify(Answered(SDP))
-    assert isinstance(rig.told[-1], Answered)
-    assert one.cancelled and three.cancelled and not two.cancelled
-    assert (one.released, two.released, three.released) == (1, 0, 1)
-    one.notify(Answered(SDP))
-    three.notify(Refused(486))
-    assert len(rig.told) == 1
-    rig.fork.handle(Informed(1, (), b""))
-    assert isinstance(two.got[-1], Informed) and not isinstance(one.got[-1], Informed)
-    rig.fork.join(None)  # type: ignore[arg-type]
-    assert two.joined == 1 and one.joined == 0
+def test_impatience_goes_on_to_the_next_group_but_not_past_the_last() -> None:
+    rig = Rig("ab", "c").start()
+    rig["a"].notify(Progress(183, SDP))
+    rig.clock.advance(PATIENCE - 1)
+    assert rig.called == "ab"
+    rig.clock.advance(1)
+    assert rig.called == "abc"
+    for name in "ab":
+        assert rig[name].heard[-1] == Ended(PASSED_ON)
+        assert rig[name].released == 1
+    rig["a"].notify(Answered(SDP))  # its 200 crossed the CANCEL; the leg ends that itself
+    assert rig.clock.waiting == 0
+    rig["c"].notify(Progress(183, SDP))
+    assert rig.told[-1] == Progress(183, SDP), "the early media of the next group are heard"
+    rig.refuse("c", 500)
+    assert rig.told[-1] == Refused(408, None, PASSED_ON.headers)
 
 
-def test_activity_is_the_winners() -> None:
-    rig = Rig(2)
-    one, two = rig.branches
-    one.heard, two.heard = 9.0, 5.0
-    assert rig.fork.last_activity() == 9.0
-    two.notify(Answered(SDP))
-    assert rig.fork.last_activity() == 5.0
+@pytest.mark.parametrize("end", ["answer", "decline", "caller", "release"])
+def test_what_ends_the_search(end: str) -> None:
+    rig = Rig("ab", "c").start()
+    if end == "answer":
+        rig["a"].notify(Answered(SDP))
+        assert rig["b"].heard[-1] == Ended(ELSEWHERE)
+        assert rig.told == [Answered(SDP)]
+    elif end == "decline":
+        rig.refuse("a", 603)
+        assert rig.told == [Refused(603)]
+        assert isinstance(rig["b"].heard[-1], Ended)
+    elif end == "caller":
+        rig.fork.handle(Ended(Cause("hung up")))
+        rig.refuse("a", 487)
+        rig.refuse("b", 487)
+        assert rig.told == [Refused(487)]
+    else:
+        rig.fork.release()
+        assert all(branch.released for branch in rig.branches.values())
+    rig.clock.advance(10 * PATIENCE)
+    assert rig.called == "ab"
+    assert rig.clock.waiting == 0
 
 
-@pytest.mark.parametrize(
-    ("statuses", "best"),
-    [
-        ((500, 486, 404), 486),
-        ((480, 404, 503), 480),
-        ((486, 302, 500), 302),
-        ((500, 503, 500), 500),
-        ((480, 488, 404), 488),
-        ((404, 404, 603), 603),
-    ],
-)
-def test_the_best_refusal_counts_when_all_have_refused(statuses: tuple[int, ...], best: int) -> None:
-    """RFC 3261 §16.7 step 6."""
-    rig = Rig()
-    for branch, status in zip(rig.branches, statuses, strict=True):
-        assert not rig.told
-        branch.notify(Refused(status))
-    (event,) = rig.told
-    assert isinstance(event, Refused) and event.status == best
-    assert all(branch.released == 1 for branch in rig.branches)
+def test_who_cannot_be_called_counts_as_a_refusal() -> None:
+    rig = Rig("a", "bc", "d", faults={"b": Reject(503, "no port"), "c": Reject(503, "no port")}).start()
+    rig.refuse("a", 480)
+    assert rig.called == "ad"
+    assert rig.warnings == ["b is not called: no port", "c is not called: no port"]
+    rig.refuse("d", 404)
+    assert rig.told == [Refused(480)]
 
 
-def test_6xx_speaks_for_all() -> None:
-    """RFC 3261 §16.7 step 5."""
-    rig = Rig()
-    rig.branches[0].notify(Refused(603))
-    (event,) = rig.told
-    assert isinstance(event, Refused) and event.status == 603
-    assert rig.branches[1].cancelled and rig.branches[2].cancelled
-    rig.branches[1].notify(Refused(487))
-    assert len(rig.told) == 1
+def test_the_first_early_media_are_heard_and_headers_pass_all_the_same() -> None:
+    rig = Rig("ab").start()
+    headers = (("P-Asserted-Identity", "<tel:1>"),)
+    rig["a"].notify(Progress(183, SDP, headers))
+    rig["b"].notify(Progress(183, SDP, headers))
+    assert rig.told == [Progress(183, SDP, headers), Progress(183, None, headers)]
 
 
-def test_one_phone_is_heard_before_the_answer_and_its_place_gets_free_when_it_refuses() -> None:
-    rig = Rig()
-    one, two, _ = rig.branches
-    one.notify(Progress(183, SDP))
-    two.notify(Progress(183, SDP))
-    first, second = rig.told
-    assert isinstance(first, Progress) and isinstance(second, Progress)
-    assert first.description is SDP and second.description is None
-    rig.fork.join(None)  # type: ignore[arg-type]
-    assert (one.joined, two.joined) == (1, 0)
-    one.notify(Refused(486))
-    two.notify(Progress(183, SDP))
-    third = rig.told[-1]
-    assert isinstance(third, Progress) and third.description is SDP
-
-
-def test_a_branch_that_ends_counts_as_refused() -> None:
-    rig = Rig(2)
-    rig.branches[0].notify(Ended(Cause("fault", (), 500)))
-    assert not rig.told
-    rig.branches[1].notify(Refused(486))
-    assert isinstance(rig.told[0], Refused)
-
-
-def test_the_caller_gives_up() -> None:
-    rig = Rig()
-    rig.branches[0].notify(Refused(486))
-    rig.fork.handle(Ended(Cause("cancelled")))
-    assert not rig.branches[0].cancelled
-    assert rig.branches[1].cancelled and rig.branches[2].cancelled
-    rig.fork.release()
-    rig.branches[1].notify(Refused(487))
-    assert not rig.told
+def test_phones_of_one_user_are_named_once() -> None:
+    branches = [Branch("bob"), Branch("bob"), Branch("carol")]
+    assert Fork(branches[:1], later=[branches[1:]]).phone == "bob and carol"
