@@ -153,6 +153,7 @@ class SubscriberDatabase:
         impi = subscriber.impi
         if impi in self._by_impi:
             raise LibreImsError(f"The IMPI {impi} is in ue_db twice: the first entry is used.")
+        self._doubt(subscriber)
         self._index(subscriber)
         return subscriber
 
@@ -180,6 +181,17 @@ class SubscriberDatabase:
     def remove_echo(self, key: str) -> ImpuEntry | None:
         """Take an echo number out, by its normal form."""
         return self._echo.pop(key, None)
+
+    def _doubt(self, subscriber: Subscriber) -> None:
+        """Say what will not do what it looks like."""
+        settings = subscriber.settings
+        if subscriber.multi_sim and settings.sim_algo != "xor" and settings.authent_type.startswith("AKA"):
+            self._warn(
+                f"{subscriber.impi} has multi_sim with sim_algo {settings.sim_algo}, it is meant for xor: phones "
+                "with one SIM may disturb each other's sequence numbers."
+            )
+        if not subscriber.multi_sim and any(each.imei for each in settings.impu):
+            self._warn(f"{subscriber.impi} has an IMPU with imei, which counts only with multi_sim: true.")
 
     def _index(self, subscriber: Subscriber) -> None:
         impi, imsi = subscriber.impi, subscriber.imsi

@@ -181,3 +181,23 @@ def test_ten_thousand_users_are_loaded_far_below_two_seconds() -> None:
 def test_one_impu_for_everybody_is_not_quadratic() -> None:
     book = Book(*(user(f"u{n}", "urn:service:sos") for n in range(5000)))
     assert len(book.owners("urn:service:sos")) == 5000
+
+
+@pytest.mark.parametrize(
+    ("properties", "warning"),
+    [
+        (
+            {"multi_sim": True, "sim_algo": "milenage"},
+            "multi_sim with sim_algo milenage, it is meant for xor",
+        ),
+        ({"multi_sim": True, "sim_algo": "milenage", "authent_type": "MD5"}, None),
+        ({"multi_sim": True}, None),
+        ({}, "an IMPU with imei, which counts only with multi_sim: true"),
+    ],
+)
+def test_shared_sims_that_will_not_do_what_it_looks_like(
+    properties: dict[str, object], warning: str | None
+) -> None:
+    book = Book(user("a@d", ImpuSettings(impu="tel:1", imei="35123456789012"), **properties))
+    assert len(book.warnings) == (warning is not None)
+    assert all(warning in each for each in book.warnings if warning)
