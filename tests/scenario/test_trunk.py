@@ -391,6 +391,22 @@ def test_a_phone_registered_from_the_trunks_address_is_a_phone() -> None:
     play(scenario, PLAIN)
 
 
+def test_a_trunk_over_ipv6() -> None:
+    async def scenario(lab: Lab) -> None:
+        far = await lab.peer("far", ipv6=True)
+        (alice,) = await lab.registered("alice")
+        request = alice.build("INVITE", "tel:0123", body=alice.sdp())
+        dialog, invite = await answered(lab, alice, far, request)
+        assert invite.uri == "sip:0123@[2001:db8::100:1]"
+        assert b"c=IN IP6 2001:db8::1\r\n" in invite.body
+        await hung_up(alice, dialog, far)
+        request = far.build("INVITE", "tel:0600000001", body=far.sdp())
+        dialog, _ = await answered(lab, far, alice, request)
+        await hung_up(far, dialog, alice)
+
+    play(scenario, PLAIN.replace(TRUNK, "2001:db8::100:1"))
+
+
 def test_a_trunk_that_is_configured_by_name() -> None:
     async def scenario(lab: Lab) -> None:
         far, alice = await far_end(lab, "alice")

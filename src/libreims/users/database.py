@@ -187,8 +187,8 @@ class SubscriberDatabase:
         settings = subscriber.settings
         if subscriber.multi_sim and settings.sim_algo != "xor" and settings.authent_type.startswith("AKA"):
             self._warn(
-                f"{subscriber.impi} has multi_sim with sim_algo {settings.sim_algo}, it is meant for xor: phones "
-                "with one SIM may disturb each other's sequence numbers."
+                f"{subscriber.impi} has multi_sim with sim_algo {settings.sim_algo}, it is meant for xor: "
+                "phones with one SIM may disturb each other's sequence numbers."
             )
         if not subscriber.multi_sim and any(each.imei for each in settings.impu):
             self._warn(f"{subscriber.impi} has an IMPU with imei, which counts only with multi_sim: true.")
