@@ -744,3 +744,102 @@ def test_a_call_may_begin_on_hold_where_that_is_allowed() -> None:
         await hung_up(alice, mo, bob)
 
     play(scenario)
+
+
+# -- what is left ---------------------------------------------------------------------------------------
+
+
+def test_a_call_without_offer_to_an_echo_number_with_a_file(tmp_path: Path) -> None:
+    """RFC 3261 §13.2.1: the file is the offer then."""
+    file = tmp_path / "offer.sdp"
+    file.write_text("v=0\no=- 1 1 IN IP4 0.0.0.0\ns=-\nt=0 0\nm=audio 1 RTP/AVP 0\na=x-from:file\n")
+
+    async def scenario(lab: Lab) -> None:
+        (alice,) = await lab.registered("alice")
+        call = alice.send("INVITE", "tel:777")
+        answer = await call.response(200)
+        assert described(answer).media[0].attribute("x-from") == "file"
+        mo = alice.ack(call, answer, alice.sdp())
+        await asyncio.sleep(0.1)
+        (view,) = lab.server.control.dialog_get()
+        assert view.state == "start" and view.medias[0].rtp_addr == f"{alice.host}:40000"
+        change = alice.in_dialog(mo, "INVITE")
+        done = await change.final()
+        assert described(done).media[0].attribute("x-from") == "file"
+        alice.send_ack(mo, done.cseq.number, alice.sdp())
+        await asyncio.sleep(0.1)
+        await hung_up(alice, mo)
+
+    play(scenario, with_echo(f'sdp_file: "{file}"'))
+
+
+def test_a_file_that_breaks_while_the_call_waits(tmp_path: Path) -> None:
+    file = tmp_path / "late.sdp"
+
+    async def scenario(lab: Lab) -> None:
+        (alice,) = await lab.registered("alice")
+        refused = await alice.send("INVITE", "tel:777", body=alice.sdp()).final()
+        assert refused.status == 500
+        assert f"sdp_file {file} cannot be read" in lab.log_text()
+
+    play(scenario, with_echo(f'answer_delay: 1, sdp_file: "{file}"'))
+
+
+def test_early_media_of_a_phone_that_may_only_ring() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await lab.registered("alice", "bob")
+        near, far = Stream(alice), Stream(bob)
+        call = alice.send("INVITE", f"sip:bob@{DOMAIN}", body=alice.sdp())
+        invite = await bob.expect("INVITE")
+        bob.respond(invite, 183, bob.sdp())
+        to_bob = described(invite.request).rtp_address(0)
+        assert described(await call.response(183)).media
+        assert to_bob is not None
+        far.send(to_bob, 2)
+        await asyncio.sleep(0.1)
+        assert len(near.rtp) == 2
+        assert call.transaction is not None
+        call.transaction.cancel()
+        bob.respond(await bob.expect_cancel(), 487)
+        assert (await call.final()).status == 487
+        near.close()
+        far.close()
+
+    play(scenario, with_bob("ring_only: true"))
+
+
+def test_a_downgrade_between_phones_that_have_just_begun() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await lab.registered("alice", "bob")
+        both = ("audio", "video")
+        call = alice.send("INVITE", f"sip:bob@{DOMAIN}", body=alice.sdp(media=both))
+        invite = await bob.expect("INVITE")
+        bob.respond(invite, 200, bob.sdp(media=both))
+        answer = await call.response(200)
+        with pytest.raises(LibreImsError, match="is just beginning or ending"):
+            lab.server.control.dialog_set("*", "downgrade")  # alice's ACK is not there yet
+        mo = alice.ack(call, answer)
+        await bob.expect_ack()
+        await hung_up(alice, mo, bob)
+
+    play(scenario)
+
+
+def test_media_before_the_answer_can_be_blocked_too() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await lab.registered("alice", "bob")
+        call = alice.send("INVITE", f"sip:bob@{DOMAIN}", body=alice.sdp())
+        invite = await bob.expect("INVITE")
+        first, second = lab.server.control.dialog_get()
+        lab.server.control.dialog_set(first.session_id, "media", rtcp=False)
+        bob.respond(invite, 200, bob.sdp())
+        mo = alice.ack(call, await call.response(200))
+        await bob.expect_ack()
+        views = [lab.server.control.dialog_get(each.session_id)[0] for each in (first, second)]
+        assert [(each.medias[0].rtp_block, each.medias[0].rtcp_block) for each in views] == [
+            (False, True),
+            (False, False),
+        ]
+        await hung_up(alice, mo, bob)
+
+    play(scenario)

@@ -344,3 +344,75 @@ def test_nobody_answers_or_all_refuse() -> None:
         assert lab.server.control.dialog_get(session_id) == []
 
     play(scenario)
+
+
+def test_a_caller_with_a_host_but_without_a_scheme() -> None:
+    async def scenario(lab: Lab) -> None:
+        (bob,) = await lab.registered("bob")
+        for caller, uri in (
+            ("test@elsewhere.example", "sip:test@elsewhere.example"),
+            ("a@[b", f"sip:a%40%5Bb@{DOMAIN}"),
+        ):
+            _, dialog, request = await answered(lab, bob, caller=caller)
+            assert request.from_.uri_text == uri
+            assert (await bob.in_dialog(dialog, "BYE").final()).status == 200
+
+    play(scenario)
+
+
+def test_a_contact_that_is_not_registered_for_emergency_calls() -> None:
+    async def scenario(lab: Lab) -> None:
+        (bob,) = await lab.registered("bob")
+        with pytest.raises(LibreImsError, match="is not registered for emergency calls"):
+            lab.server.control.mt_call(contact=f"<{bob.uri}>", sos=True)
+
+    play(scenario)
+
+
+def test_the_preferred_impu_of_the_callee_is_the_request_uri() -> None:
+    async def scenario(lab: Lab) -> None:
+        (bob,) = await lab.registered("bob")
+        _, dialog, request = await answered(lab, bob)
+        assert request.uri == f"sip:bob@{DOMAIN}"
+        assert (await bob.in_dialog(dialog, "BYE").final()).status == 200
+
+    play(scenario, CONFIG.replace('impu: ["sip:bob"', 'impu: [{ impu: "sip:bob", preferred: true }'))
+
+
+def test_a_phone_is_called_by_an_impu_that_it_has() -> None:
+    """`imei` ties the first IMPU of the user to another phone."""
+    config = CONFIG.replace(
+        'impu: ["sip:bob", "tel:0600000002"]',
+        'multi_sim: true, impu: [{ impu: "sip:bob", imei: "35000000000001" }, "tel:0600000002"]',
+    )
+    assert config != CONFIG
+
+    async def scenario(lab: Lab) -> None:
+        bob = await lab.peer("bob")
+        headers = [("Contact", f"<{bob.uri}>"), ("From", "<tel:0600000002>;tag=1")]
+        done = await bob.send("REGISTER", f"sip:{DOMAIN}", headers, to="<tel:0600000002>").final()
+        assert done.status == 200
+        _, dialog, request = await answered(lab, bob, impi=None, contact=bob.uri)
+        assert request.to.uri_text == "tel:0600000002"
+        assert (await bob.in_dialog(dialog, "BYE").final()).status == 200
+
+    play(scenario, config)
+
+
+def test_no_media_port_is_free() -> None:
+    """A call that cannot be offered ends at once, and the history says so."""
+
+    async def scenario(lab: Lab) -> None:
+        (bob,) = await lab.registered("bob")
+        _, dialog, _ = await answered(lab, bob)
+        session_id = lab.server.control.mt_call(impi="bob@ims.test")
+        assert [each.state for each in lab.server.control.dialog_get(session_id)] == ["stop"]
+        assert "no media port is free" in lab.log_text()
+        lab.server.control.dialog_set("*", "hold")  # the other call is still there
+        bob.respond(await bob.expect("INVITE"), 200, bob.sdp(direction="recvonly"))
+        await bob.expect_ack()
+        assert (await bob.in_dialog(dialog, "BYE").final()).status == 200
+
+    config = CONFIG.replace('"10.0.0.1",', '{ addr: "10.0.0.1", port_min: 10000, port_max: 10001 },')
+    assert config != CONFIG
+    play(scenario, config)
