@@ -191,6 +191,33 @@ def test_privacy_masks_who_calls(privacy: str) -> None:
     assert "alice" not in seen.bye.encode().decode()
 
 
+def test_the_session_description_of_a_hidden_caller_tells_nothing_either() -> None:
+    telling = b"s=alice\r\ni=alice\r\nu=http://alice.test\r\ne=alice@ims.test\r\np=+33 alice\r\n"
+    for privacy, hidden in (("id", True), ("none", False)):
+
+        async def scenario(lab: Lab, privacy: str = privacy, hidden: bool = hidden) -> None:
+            alice, bob = await registered(lab)
+            offer = alice.sdp().replace(b"o=-", b"o=alice").replace(b"s=-\r\n", telling)
+            outcome = alice.send("INVITE", "tel:0602", (("Privacy", privacy),), offer)
+            invite = await bob.expect("INVITE")
+            assert (b"alice" in invite.request.body) is not hidden
+            assert (b"s=-" in invite.request.body) is hidden
+            bob.respond(invite, 200, bob.sdp())
+            dialog = alice.ack(outcome, await outcome.response(200))
+            await bob.expect_ack()
+            change = alice.in_dialog(dialog, "INVITE", offer)
+            asked = await bob.expect("INVITE")
+            assert (b"alice" in asked.request.body) is not hidden
+            bob.respond(asked, 200, bob.sdp())
+            alice.send_ack(dialog, (await change.response(200)).cseq.number)
+            await bob.expect_ack()
+            bye = alice.in_dialog(dialog, "BYE")
+            bob.respond(await bob.expect("BYE"), 200)
+            assert (await bye.final()).status == 200
+
+        play(scenario, config())
+
+
 @pytest.mark.parametrize("privacy", ["none", "none;id", "session"])
 def test_privacy_that_hides_nothing(privacy: str) -> None:
     seen = call(config(), ("Privacy", privacy), *PRIVATE)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from libreims.call.media_policy import MediaPolicy, clamped
+from libreims.call.unnamed import unnamed
 from libreims.media.relay import MediaPort, bridge
 from libreims.net.port import Address
 from libreims.proto.sdp.description import SessionDescription
@@ -31,6 +32,7 @@ class LegMedia:
         "_origin",
         "_shown",
         "_standing",
+        "hidden",
         "policy",
         "ports",
         "really_offered",
@@ -46,6 +48,8 @@ class LegMedia:
         self._shown: SessionDescription | None = None  # ours, the last one sent to the phone
         self._standing: SessionDescription | None = None  # ours, in force
         self._delay: float | None = None  # of a callflow modifier
+        self.hidden = False
+        """The far side must not know whose phone this is."""
         self.policy: MediaPolicy | None = None
         """What the IMPU says about media, where that is not the usual."""
         self.really_offered: SessionDescription | None = None
@@ -60,6 +64,8 @@ class LegMedia:
 
     def admitted(self, offer: SessionDescription) -> SessionDescription:
         """What is taken of an offer of the phone. Raises Reject."""
+        if self.hidden:
+            offer = unnamed(offer)
         return offer if self.policy is None else self.policy.admitted(offer)
 
     @property

@@ -51,6 +51,7 @@ class UasLeg(Leg):
         self._transaction = transaction
         self._caller = caller
         self.tcp_threshold = caller.tcp_threshold
+        media.hidden = caller.identity.hidden
         self._end: Cause | None = None  # to be sent as BYE as soon as the ACK is there
         self.modified_by(transaction.context)
         transaction.listener = self
