@@ -114,8 +114,9 @@ class Session:
         self._tell(f"{self.mt.phone} answers")
         self.mo.handle(event)
         self.mt.join(self.mo.media)
-        self.mo.renewed()  # it may begin on hold
-        self.mt.renewed()
+        if not self.mo.media.expects_packets():  # it begins on hold
+            self.mo.renewed()
+            self.mt.renewed()
         self._watch_activity(self._services.config.current.dialog_timeout)
 
     def _refused(self, side: str, event: Event) -> None:
