@@ -109,7 +109,7 @@ class Server:
         router.serve("REGISTER", registration.register, _public_user)
         router.serve("INVITE", incoming.serve, caller_key)
         router.serve("SUBSCRIBE", registration.subscribe, _public_user)
-        router.serve("OPTIONS", Capabilities(self.agent).options, _public_user)
+        router.serve("OPTIONS", Capabilities(self.agent, config).options, _public_user)
         router.own_dialogs(self.calls)
         router.own_dialogs(registration)
         router.ack = self.calls.ack_received

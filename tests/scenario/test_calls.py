@@ -410,10 +410,10 @@ def test_info_is_relayed_with_its_body_and_its_answer() -> None:
 def test_a_required_extension_that_we_lack_is_refused_by_name() -> None:
     async def scenario(lab: Lab) -> None:
         alice, _ = await lab.registered("alice", "bob")
-        headers = (("Require", "precondition"), ("Supported", "100rel"))
+        headers = (("Require", "replaces"), ("Supported", "100rel"))
         refusal = await alice.send("INVITE", f"sip:bob@{DOMAIN}", headers, alice.sdp()).final()
         assert refusal.status == 420
-        assert refusal.get("Unsupported") == "precondition"
+        assert refusal.get("Unsupported") == "replaces"
 
     play(scenario)
 

@@ -30,7 +30,8 @@ from libreims.proto.sip.flow import Address, Flow
 from libreims.proto.sip.message import Message, Request
 from libreims.proto.sip.server_transaction import ServerTransaction
 from libreims.users.database import Found
-from libreims.users.subscriber import ImpuEntry
+from libreims.users.profile import effective
+from libreims.users.subscriber import ImpuEntry, Subscriber
 
 DialogKey = tuple[str, str]
 """(Call-ID, our tag): what an in-dialog request of the phone carries (RFC 3261 §12.2.2)."""
@@ -193,8 +194,9 @@ class Calls:
         records = []
         ring_only = False
         for target in targets:
-            leg = UacLeg(self._services, self._media(target.flow, number), target)
-            entry = _entry(found, target)
+            owner, entry = _owner(found, target)
+            profile = effective(self._services.config.current, owner, entry)
+            leg = UacLeg(self._services, self._media(target.flow, number), target, profile)
             callee = target.uri
             if entry is not None:
                 callee = entry.key
@@ -297,12 +299,12 @@ class Calls:
             session.stop(Cause(text, sip_reason(503, text), 503))
 
 
-def _entry(found: tuple[Found, ...], target: Target) -> ImpuEntry | None:
-    """The IMPU that a target was found by; None for one of the trunk."""
+def _owner(found: tuple[Found, ...], target: Target) -> tuple[Subscriber | None, ImpuEntry | None]:
+    """The user and IMPU that a target was found by; none for one of the trunk."""
     for subscriber, entry in found:
         if subscriber is not None and subscriber.impi == target.phone:
-            return entry
-    return None
+            return subscriber, entry
+    return None, None
 
 
 def _session_id(tokens: Tokens) -> int:

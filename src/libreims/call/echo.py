@@ -10,7 +10,17 @@ from typing import Final
 
 from libreims.base.clock import Cancellable
 from libreims.base.errors import LibreImsError, Reject
-from libreims.call.events import Answered, Changing, Ended, Event, Offered, Progress, Refused, sip_reason
+from libreims.call.events import (
+    Answered,
+    Changing,
+    Ended,
+    Event,
+    Offered,
+    Progress,
+    Refused,
+    Reserved,
+    sip_reason,
+)
 from libreims.call.history import InvitePending, Record
 from libreims.call.sdp_file import answer_from, read_sdp_file
 from libreims.call.server_party import ServerParty
@@ -42,14 +52,23 @@ class EchoParty(ServerParty):
         match event:
             case Offered():
                 self._invited = event
-                self.notify(Progress(180))
-                self._go_on()
+                self._progress(event)
+                if self._invited is not None:
+                    self._go_on()
             case Ended():
                 self._stop_waiting()
             case Changing() if self._invited is not None:
                 pass  # the leg does not let it through before the answer
             case _:
                 super().handle(event)
+
+    def _progress(self, offered: Offered) -> None:
+        """A caller that acknowledges it gets the answer before it hears the ringing."""
+        if offered.reliable and offered.description is not None and self._settings.use183 is not False:
+            self.notify(Reserved())
+            self.notify(Progress(183, self.answer(offered.description)))
+        if self._invited is not None:
+            self.notify(Progress(180))
 
     def release(self) -> None:
         """The session is over."""

@@ -30,6 +30,10 @@ class Offered(NamedTuple):
     """The offer; None when the callee is to make it (RFC 3261 §13.2.1)."""
     headers: Headers
     """What passes from the caller's INVITE to the callee's (`call.passing`)."""
+    reliable: bool = False
+    """Whether the caller can be sent a 183 that it acknowledges (RFC 3262)."""
+    ready: bool = True
+    """Whether the caller's resources are there (RFC 3312); else `Reserved` says when."""
 
 
 class Progress(NamedTuple):
@@ -39,6 +43,8 @@ class Progress(NamedTuple):
     description: SessionDescription | None = None
     headers: Headers = ()
     """What passes from the callee's response (`call.passing`)."""
+    silent: bool = False
+    """No media before the answer, whatever the description says (`early_media: false`)."""
 
 
 class Answered(NamedTuple):
@@ -55,6 +61,11 @@ class Refused(NamedTuple):
     status: int
     reason: str | None = None
     headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """The resources of this side are there (RFC 3312)."""
 
 
 class Acknowledged(NamedTuple):
@@ -128,6 +139,7 @@ Event = (
     | Progress
     | Answered
     | Refused
+    | Reserved
     | Acknowledged
     | Changing
     | Changed

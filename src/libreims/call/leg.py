@@ -23,6 +23,7 @@ from libreims.call.events import (
     InfoAnswered,
     Informed,
     Notify,
+    Reserved,
     sip_reason,
 )
 from libreims.call.history import HOLD, START, STOP, UNRECORDED
@@ -30,9 +31,11 @@ from libreims.call.info import Info
 from libreims.call.leg_media import LegMedia
 from libreims.call.modify import Modify
 from libreims.call.party import Near
+from libreims.call.reservation import Reservation
 from libreims.call.services import CallServices
 from libreims.cscf.answer import Answer
 from libreims.cscf.modifiers import CallflowContext
+from libreims.cscf.options import supported
 from libreims.cscf.user_agent import ALLOW
 from libreims.net.address import canonical_host
 from libreims.net.port import Flow
@@ -42,6 +45,7 @@ from libreims.proto.sip.message import Request, Response
 from libreims.proto.sip.server_transaction import ServerTransaction
 from libreims.proto.sip.transaction import ClientListener
 from libreims.proto.sip.uri import Uri
+from libreims.users.profile import Profile
 
 NEW = "new"
 CONFIRMED = "confirmed"
@@ -64,9 +68,16 @@ class Leg:
     """A dialog with one phone. Subclasses know how it is set up."""
 
     def __init__(
-        self, services: CallServices, media: LegMedia, flow: Flow, phone: str, behind_nat: bool
+        self,
+        services: CallServices,
+        media: LegMedia,
+        flow: Flow,
+        phone: str,
+        behind_nat: bool,
+        profile: Profile,
     ) -> None:
         self.services = services
+        self.profile = profile
         self.media = media
         self.flow = flow
         self.behind_nat = behind_nat
@@ -83,6 +94,9 @@ class Leg:
         self.record = UNRECORDED
         self.callflow: CallflowContext | None = None
         """The callflow modifiers in force for the messages with this phone."""
+        self.offer_answered = False
+        """The first offer has been answered reliably before the call: UPDATE may follow (RFC 3311 §5.1)."""
+        self.reservation: Reservation | None = None
         self._exchange: Modify | None = None  # these two lead back here, so they are there only while needed
         self._info: Info | None = None
         self._heard = services.clock.time()
@@ -188,6 +202,13 @@ class Leg:
             reasons = tuple(("Reason", value) for value in request.get_all("Reason"))
             self.notify(Ended(Cause(f"{self.phone} hung up", reasons)))
 
+    def _prack(self, transaction: ServerTransaction) -> None:
+        self.acknowledged(transaction)
+
+    def acknowledged(self, transaction: ServerTransaction) -> None:
+        """A PRACK; raises Reject."""
+        raise Reject(481, f"PRACK from {self.phone} acknowledges nothing: no response waits for one")
+
     def _options(self, transaction: ServerTransaction) -> None:
         self.services.agent.respond(transaction, Answer(200, headers=(("Allow", ALLOW),)))
 
@@ -204,7 +225,7 @@ class Leg:
         assert self.dialog is not None
         return self.dialog.new_request(method, (*headers, *self.agent_name), body)
 
-    def send(self, request: Request, listener: Modify | Info | ByeListener) -> ClientTransaction:
+    def send(self, request: Request, listener: ClientListener) -> ClientTransaction:
         """Send an in-dialog request."""
         return self.services.agent.request(request, self.route(request), listener, self.callflow)
 
@@ -238,6 +259,14 @@ class Leg:
         """The way of the latest in-dialog request, as far as it is not too big for it."""
         return self._way
 
+    def supported(self) -> tuple[str, str]:
+        """Our Supported header in this dialog."""
+        profile = self.profile
+        return (
+            "Supported",
+            supported(reliable=profile.rel100, precondition=profile.precondition == "on"),
+        )
+
     def contact(self) -> tuple[str, str]:
         """Our Contact header in this dialog."""
         return ("Contact", self.services.agent.contact(self.flow))
@@ -246,6 +275,7 @@ class Leg:
         """The dialog is established."""
         assert self.dialog is not None
         self.dialog.confirm()
+        self._end_reservation()
         self.state = CONFIRMED
         self._heard = self.services.clock.time()
 
@@ -304,12 +334,37 @@ class Leg:
             return
         self.state = ENDED
         self._abandon()
+        self._end_reservation()
         if self._exchange is not None and not self._exchange.has_answered_in_ack:
             self._exchange = None
         self._info = None
         self.record.forget()
         if self.dialog is not None:
             self.services.dialogs.leave(self)
+
+    # -- before the answer ----------------------------------------------------------------------
+
+    @property
+    def may_update(self) -> bool:
+        """Whether an UPDATE with an offer may be sent before the answer (RFC 3311 §5.1)."""
+        return False
+
+    def renegotiated(self) -> None:
+        """Something has been agreed with the phone before the answer, or acknowledged."""
+        if self.reservation is not None:
+            self.reservation.changed()
+
+    def resources_there(self) -> None:
+        """The phone has what it needs (RFC 3312)."""
+        self.notify(Reserved())
+
+    def unreservable(self) -> None:
+        """The phone does not get the resources without which it takes no call."""
+
+    def _end_reservation(self) -> None:
+        reservation, self.reservation = self.reservation, None
+        if reservation is not None:
+            reservation.close()
 
     # -- callflow modifiers (`cscf.modifiers.DialogOwner`) -------------------------------------
 
@@ -372,6 +427,7 @@ PROCEDURES = {
     "INVITE": Leg._modify,
     "UPDATE": Leg._modify,
     "INFO": Leg._inform,
+    "PRACK": Leg._prack,
     "OPTIONS": Leg._options,
 }
 """In-dialog requests and who serves them."""

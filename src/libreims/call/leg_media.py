@@ -14,7 +14,9 @@ from libreims.call.unnamed import unnamed
 from libreims.media.relay import MediaPort, bridge
 from libreims.net.port import Address
 from libreims.proto.sdp.description import SessionDescription
+from libreims.proto.sdp.local_answer import local_answer
 from libreims.proto.sdp.offer_answer import LocalOrigin, effective_direction, rejected, relayable, rewrite
+from libreims.proto.sdp.precondition import Preconditions
 
 OpenPort = Callable[[str], MediaPort]
 """Opens an RTP/RTCP pair for a media type (`audio`, `video`, `text`); raises OutOfPorts."""
@@ -26,15 +28,18 @@ class LegMedia:
     __slots__ = (
         "_agreed",
         "_delay",
+        "_far",
         "_host",
         "_offered",
         "_open",
         "_origin",
         "_shown",
         "_standing",
+        "_standing_far",
         "hidden",
         "policy",
         "ports",
+        "preconditions",
         "really_offered",
     )
 
@@ -47,7 +52,11 @@ class LegMedia:
         self._offered: SessionDescription | None = None  # the phone's, not answered yet
         self._shown: SessionDescription | None = None  # ours, the last one sent to the phone
         self._standing: SessionDescription | None = None  # ours, in force
+        self._far: SessionDescription | None = None  # the far side's behind `_shown`
+        self._standing_far: SessionDescription | None = None  # the same behind `_standing`
         self._delay: float | None = None  # of a callflow modifier
+        self.preconditions: Preconditions | None = None
+        """Those with this phone (RFC 3312), where they are used."""
         self.hidden = False
         """The far side must not know whose phone this is."""
         self.policy: MediaPolicy | None = None
@@ -61,6 +70,8 @@ class LegMedia:
         """The phone offers this; nothing changes until `settle`. Raises OutOfPorts."""
         self._provide(description)
         self._offered = description
+        if self.preconditions is not None:
+            self.preconditions.received_offer(description)
 
     def admitted(self, offer: SessionDescription) -> SessionDescription:
         """What is taken of an offer of the phone. Raises Reject."""
@@ -82,9 +93,12 @@ class LegMedia:
         """The phone answers (or previews its answer) with this; packets go there from now on."""
         self._provide(description)
         self._apply(description)
+        if self.preconditions is not None:
+            self.preconditions.received_answer(description)
 
     def shown(self, description: SessionDescription) -> bytes:
         """The far side's description as this phone gets to see it. Raises OutOfPorts."""
+        self._far = description
         if self.really_offered is not None:
             description = clamped(description, self.really_offered)
         description = self._fitting(description)
@@ -92,8 +106,30 @@ class LegMedia:
         host = self._host
         addresses = [(host, port.local[1]) if port is not None else None for port in self.ports]
         ours = rewrite(description, addresses, self._origin.origin, preconditions=False)
+        preconditions = self.preconditions
+        if preconditions is not None:
+            ours = preconditions.offer(ours) if self._offered is None else preconditions.answer(ours)
         self._shown = self._origin.stamp(ours)
         return self._shown.encode()
+
+    def shown_again(self) -> bytes:
+        """A new offer of what the phone has been shown already. Raises OutOfPorts."""
+        assert self._far is not None
+        return self.shown(self._far)
+
+    def answered_here(self) -> bytes:
+        """Answer what the phone offers with what the far side has said before, and put it in force."""
+        far, offered = self._far, self._offered
+        assert far is not None and offered is not None
+        body = self.shown(local_answer(far, offered))
+        self._far = far
+        self.settle()
+        return body
+
+    @property
+    def far(self) -> SessionDescription | None:
+        """The far side's description that this phone has been shown last."""
+        return self._far
 
     def nothing_shown(self) -> bool:
         """Whether every m-line of what the phone would see is off."""
@@ -126,6 +162,7 @@ class LegMedia:
         if offered is not None:
             self._apply(offered)
         self._standing = self._shown
+        self._standing_far = self._far
         self.really_offered = None
         for index, port in enumerate(self.ports):
             if port is not None and not (_is_on(self._agreed, index) and _is_on(self._shown, index)):
@@ -136,6 +173,7 @@ class LegMedia:
         """The change was refused: ports opened for it are given back, the rest is as it was."""
         self._offered = None
         self._shown = self._standing
+        self._far = self._standing_far
         for index, port in enumerate(self.ports):
             if port is not None and not _is_on(self._agreed, index):
                 port.close()

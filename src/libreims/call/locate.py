@@ -191,6 +191,7 @@ class Locator:
             phone=subscriber.impi,
             behind_nat=not binding.path and hidden_by_nat(binding.contact, binding.flow),
             q=binding.q,
+            volte=binding.features.volte,
             identity=identity,
         )
 

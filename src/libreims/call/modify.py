@@ -34,7 +34,7 @@ from libreims.call.events import (
 from libreims.call.guard import guarded
 from libreims.call.passing import passed_refusal
 from libreims.cscf.answer import Answer
-from libreims.cscf.user_agent import ALLOW, SUPPORTED
+from libreims.cscf.user_agent import ALLOW
 from libreims.proto.sdp.description import SessionDescription
 from libreims.proto.sip.client_transaction import ClientTransaction
 from libreims.proto.sip.message import Request, Response
@@ -50,6 +50,8 @@ ACK_DUE = "ack due"
 RESTORING = "restoring"
 
 GLARE = 491
+UNANSWERED = ("new", "calling", "cancelling")
+"""States of a leg whose INVITE has no 2xx."""
 
 
 class Modify:
@@ -94,14 +96,16 @@ class Modify:
             leg.dialog.refresh_target(request)
             leg.services.agent.respond(transaction, Answer(200, headers=self._headers()))
             return
-        if self._state == THEIRS or leg.state == "new":  # §14.2; RFC 3311 §5.2: the offer is not answered yet
+        early = leg.state != "confirmed"
+        if self._state == THEIRS or (leg.state in UNANSWERED and not leg.offer_answered):
+            # RFC 3261 §14.2; RFC 3311 §5.2: an offer is not answered yet
             wait = str(leg.services.tokens.integer(0, 10))
             raise Reject(
                 500,
                 f"{request.method} from {leg.phone} while its previous change is still being answered",
                 headers=(("Retry-After", wait),),
             )
-        if self._state != IDLE or leg.state != "confirmed":
+        if self._state != IDLE or (early and not (leg.offer_answered and request.method == "UPDATE")):
             raise Reject(GLARE, f"{request.method} from {leg.phone} crosses another exchange in this call")
         description = offer_of(request, leg.phone)
         if description is not None:
@@ -111,12 +115,26 @@ class Modify:
             except Reject:
                 leg.media.withdraw()
                 raise
+            if early:
+                self._answer_here(transaction)
+                return
         self._state = THEIRS
         self._server = transaction
         if request.method == "INVITE":
             transaction.listener = MissingAck(self)
             leg.services.agent.respond(transaction, Answer(100))
         leg.notify(Changing(request.method, description))
+
+    def _answer_here(self, transaction: ServerTransaction) -> None:
+        """Before the call is answered an offer is this leg's affair alone."""
+        leg = self._leg
+        assert leg.dialog is not None
+        body = leg.media.answered_here()
+        leg.dialog.refresh_target(transaction.request)
+        leg.services.agent.respond(
+            transaction, Answer(200, headers=self._headers(), body=body, content_type=SDP_TYPE)
+        )
+        leg.renegotiated()
 
     def answer(self, event: Changed | ChangeRefused) -> None:
         """The far side has answered the phone's change."""
@@ -220,11 +238,12 @@ class Modify:
     def offer(self, event: Changing, outcome: Notify | None = None) -> None:
         """Ask this phone for what the far side wants, or the server itself, which `outcome` then tells."""
         leg = self._leg
-        if self._state != IDLE or leg.state != "confirmed":
+        early = leg.may_update and event.method == "UPDATE"
+        if self._state != IDLE or not (early or leg.state == "confirmed"):
             (outcome or leg.notify)(ChangeRefused(GLARE))
             return
         method = event.method
-        if method == "UPDATE" and "UPDATE" not in leg.peer_allows:  # RFC 3311 §5.1
+        if method == "UPDATE" and not early and "UPDATE" not in leg.peer_allows:  # RFC 3311 §5.1
             method = "INVITE"
         body = b""
         headers = self._headers()
@@ -387,7 +406,7 @@ class Modify:
         self._state = IDLE
 
     def _headers(self) -> tuple[tuple[str, str], ...]:
-        return (self._leg.contact(), ("Allow", ALLOW), ("Supported", SUPPORTED))
+        return (self._leg.contact(), ("Allow", ALLOW), self._leg.supported())
 
 
 class MissingAck:

@@ -179,6 +179,7 @@ class Originate:
             phone=subscriber.impi,
             behind_nat=not binding.path and Uri.parse(binding.contact).host != binding.flow.remote[0],
             q=binding.q,
+            volte=binding.features.volte,
         )
 
     # -- who calls -----------------------------------------------------------------------------------------

@@ -46,6 +46,10 @@ class CallingParty(Party, Protocol):
     """Who may stand on the caller's side."""
 
     @property
+    def early_media(self) -> bool:
+        """Whether it is connected to the callee before the answer already."""
+
+    @property
     def media(self) -> Near:
         """What the callee is connected to."""
 

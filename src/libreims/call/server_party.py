@@ -76,6 +76,9 @@ class ServerParty:
             case _:
                 pass  # it holds nothing that an end or an acknowledgement would change
 
+    early_media = True
+    """As a caller it listens from the first packet."""
+
     @property
     def media(self) -> ServerParty:
         """What the phone's leg is connected to."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from libreims.base.clock import Clock
@@ -10,6 +10,7 @@ from libreims.base.log import LayerLog
 from libreims.base.tokens import Tokens
 from libreims.config.store import ConfigStore
 from libreims.cscf.user_agent import UserAgent
+from libreims.pcc.port import Off, PolicyControl
 
 if TYPE_CHECKING:
     from libreims.call.leg import Leg
@@ -35,3 +36,4 @@ class CallServices:
     config: ConfigStore
     log: LayerLog
     dialogs: Dialogs
+    policy: PolicyControl = field(default_factory=Off)

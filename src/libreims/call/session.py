@@ -26,6 +26,7 @@ from libreims.call.events import (
     Offered,
     Progress,
     Refused,
+    Reserved,
     sip_reason,
 )
 from libreims.call.party import CallingParty, Party
@@ -105,7 +106,7 @@ class Session:
             self.state = RINGING
             self._tell(f"{self.mt.phone} rings")
         self.mo.handle(event)
-        if event.description is not None:
+        if event.description is not None and self.mo.early_media and not event.silent:
             self.mt.join(self.mo.media)
 
     def _answered(self, side: str, event: Event) -> None:
@@ -222,6 +223,8 @@ def _table() -> dict[tuple[str, str, type[Event]], Handler]:
         table[state, MT, Progress] = Session._progress
         table[state, MT, Answered] = Session._answered
         table[state, MT, Refused] = Session._refused
+        table[state, MO, Reserved] = Session._pass
+        table[state, MT, Reserved] = Session._pass
     for state in (INIT, RINGING, START):
         for side in (MO, MT):
             table[state, side, Ended] = Session._ended

@@ -23,6 +23,7 @@ from libreims.call.events import (
     Offered,
     Progress,
     Refused,
+    Reserved,
     sip_reason,
 )
 from libreims.call.guard import guarded
@@ -32,14 +33,23 @@ from libreims.call.leg_media import LegMedia
 from libreims.call.media_policy import nothing_left
 from libreims.call.modify import GLARE
 from libreims.call.passing import passed_answer, passed_refusal
+from libreims.call.prack import EarlyDialogs
+from libreims.call.reservation import Reservation
 from libreims.call.services import CallServices
-from libreims.cscf.user_agent import ALLOW, SUPPORTED
+from libreims.cscf.answer import Answer
+from libreims.cscf.options import supported
+from libreims.cscf.user_agent import ALLOW
 from libreims.net.port import Flow
 from libreims.proto.sdp.description import SessionDescription
+from libreims.proto.sdp.precondition import Preconditions
 from libreims.proto.sip.client_transaction import ClientTransaction
 from libreims.proto.sip.dialog import Dialog
+from libreims.proto.sip.headers import RAck
 from libreims.proto.sip.message import Request, Response
+from libreims.proto.sip.reliable import Verdict
+from libreims.proto.sip.server_transaction import ServerTransaction
 from libreims.users.identity import hides, privacy_of
+from libreims.users.profile import Profile
 
 CALLING = "calling"
 CANCELLING = "cancelling"
@@ -77,6 +87,8 @@ class Target:
     """Octets above which requests to it go over TCP; 0: the server's `tcp_threshold`."""
     silent: Refused = ABSENT
     """What the caller gets when nobody answers there at all."""
+    volte: bool = False
+    """Its registration says that it does VoLTE: it knows preconditions."""
     advice: str = "the phone is off or out of coverage, or its registration is stale"
     """What may be wrong then, for the log."""
 
@@ -84,13 +96,15 @@ class Target:
 class UacLeg(Leg):
     """A dialog that we start."""
 
-    def __init__(self, services: CallServices, media: LegMedia, target: Target) -> None:
-        super().__init__(services, media, target.flow, target.phone, target.behind_nat)
+    def __init__(self, services: CallServices, media: LegMedia, target: Target, profile: Profile) -> None:
+        super().__init__(services, media, target.flow, target.phone, target.behind_nat, profile)
         self._target = target
         self.tcp_threshold = target.tcp_threshold
         self._transaction: ClientTransaction | None = None
         self._ring_timer: Cancellable | None = None
         self._cause: Cause | None = None
+        self._early: EarlyDialogs | None = None
+        self._reports = False  # the caller waits for this phone's resources
         self._dropped: set[str] = set()  # tags of other answers to a fork that have got their BYE
 
     # -- the caller's side ---------------------------------------------------------------------
@@ -109,11 +123,18 @@ class UacLeg(Leg):
                 self.notify(ChangeRefused(GLARE))
             case Informed():
                 self.notify(InfoAnswered(event.number, 480))
+            case Reserved():
+                if self.reservation is not None:
+                    self.reservation.far_side_ready()
             case _:
                 pass  # the caller gave up a change that never reached this phone
 
     def _invite(self, event: Offered) -> None:
         target, services = self._target, self.services
+        reliable = self.profile.rel100 and event.description is not None  # an offer in a 1xx is not for us
+        self._reports = event.reliable
+        if reliable and target.volte and self.profile.precondition == "on":
+            self._begin_reservation(ready=event.ready)
         body = self.media.shown(event.description) if event.description is not None else b""
         policy = self.media.policy
         if policy is not None and body and self.media.nothing_shown():
@@ -130,7 +151,7 @@ class UacLeg(Leg):
             ("CSeq", "1 INVITE"),
             self.contact(),
             ("Allow", ALLOW),
-            ("Supported", SUPPORTED),
+            ("Supported", supported(reliable=reliable, precondition=self.reservation is not None)),
             *target.headers,
             *event.headers,
         ]
@@ -145,6 +166,12 @@ class UacLeg(Leg):
         self._ring_timer = services.clock.call_later(RING_TIME, self._no_answer)
         self._transaction = services.agent.request(request, flow, self, self.callflow)
 
+    def _begin_reservation(self, *, ready: bool) -> None:
+        preconditions = Preconditions()
+        if not ready:  # the phone is not to ring before its caller can be heard
+            preconditions.demand("mandatory")
+        self.reservation = Reservation(self, "MT", preconditions, self.services.policy, ready=ready)
+
     def _cancel(self, cause: Cause) -> None:
         if self.state == NEW:
             self._finish()
@@ -153,6 +180,7 @@ class UacLeg(Leg):
             self.state = CANCELLING
             self._cause = cause
             self._stop_ringing()
+            self._end_reservation()
             assert self._transaction is not None
             self.services.agent.cancel(self._transaction, cause.headers, self.callflow)
 
@@ -174,7 +202,11 @@ class UacLeg(Leg):
         if status == 100:
             return
         if status < 200:
-            if self.state == CALLING:
+            if self.state != CALLING:
+                return
+            if "RSeq" in response.fields and self.profile.rel100:
+                self._progress_reliably(transaction, response)
+            else:
                 self._progress(transaction, response)
         elif status < 300:
             self._accepted(transaction, response)
@@ -184,9 +216,36 @@ class UacLeg(Leg):
             if waiting:
                 self._refused(response)
 
-    def _progress(self, transaction: ClientTransaction, response: Response) -> None:
+    def _progress_reliably(self, transaction: ClientTransaction, response: Response) -> None:
+        """A 1xx that wants a PRACK (RFC 3262 §4)."""
+        early = self._early
+        if early is None:
+            early = self._early = EarlyDialogs(self)
+        verdict, rack = early.received(response)
+        if verdict in (Verdict.REPEATED, Verdict.OUT_OF_ORDER):
+            return
+        if rack is None:
+            self._progress(transaction, response)
+            return
+        dialog = early.open(transaction.request, response)
+        if self.dialog is None:
+            self.dialog = dialog
+            self.services.dialogs.enter(self)
+        if "Allow" in response.fields:
+            self.peer_allows = tuple(method.upper() for method in response.elements("Allow"))
+        self._acknowledge(early, dialog, rack)
+        self._progress(transaction, response, reliable=dialog is self.dialog)
+
+    def _acknowledge(self, early: EarlyDialogs, dialog: Dialog, rack: RAck) -> None:
+        if dialog.remote_tag:
+            early.acknowledge(dialog, rack)
+
+    def _progress(
+        self, transaction: ClientTransaction, response: Response, *, reliable: bool = False
+    ) -> None:
         description = None
-        if transaction.request.body:  # without an offer of ours it would be one, which needs PRACK
+        # Without an offer of ours it would be one, and after the answer it says nothing (RFC 3261 §13.2.1).
+        if transaction.request.body and not self.offer_answered:
             try:
                 description = answer_of(response, self.phone, self.media.last_shown, self.services.log)
                 if description is not None:
@@ -194,9 +253,65 @@ class UacLeg(Leg):
             except Reject as reject:
                 self.services.log.warn(f"{reject.why}; the {response.status} goes on without it")
                 description = None
+        if description is not None:
+            if reliable:
+                self.media.settle()
+                self.offer_answered = True
+            self.renegotiated()
+            self._report()
         if response.status == 180:
             self.record.enter(RINGING)
-        self.notify(Progress(response.status, description, self._shown(response)))
+        silent = not self.profile.early_media
+        self.notify(Progress(response.status, description, self._shown(response), silent))
+
+    # -- the early dialog, preconditions -------------------------------------------------------------
+
+    def _report(self) -> None:
+        """The caller may wait for a phone that never says what it has."""
+        if self._reports and (self.reservation is None or not self.reservation.in_use):
+            self._reports = False
+            self.notify(Reserved())
+
+    def received(self, transaction: ServerTransaction) -> None:
+        """An in-dialog request; raises Reject."""
+        if transaction.request.method == "BYE" and self.state in (CALLING, CANCELLING):
+            # RFC 3261 §15 has a refusal for this; a phone that does it all the same is out of the call.
+            self.services.agent.respond(transaction, Answer(200))
+            self.lost(f"{self.phone} hung up before it answered", 480)
+        else:
+            super().received(transaction)
+
+    def lost(self, text: str, status: int = 408) -> None:
+        """As in a running call; before the answer the INVITE is taken back."""
+        if self.state != CALLING:
+            super().lost(text, status)
+            return
+        cause = Cause(text, sip_reason(status, text))
+        notify = self.notify
+        self._cancel(cause)
+        notify(Ended(cause))
+
+    def unreservable(self) -> None:
+        """RFC 3312 §8: the phone says that it cannot get what it requires."""
+        if self.state == CALLING:
+            text = f"{self.phone} does not get the resources that it requires for the call (preconditions)"
+            self.services.log.warn(text)
+            cause = Cause(text, sip_reason(580, text), 580)
+            notify = self.notify
+            self._cancel(cause)
+            notify(Ended(cause))
+
+    @property
+    def may_update(self) -> bool:
+        """Once the phone has answered reliably, and no PRACK is under way that it could overtake."""
+        early = self._early
+        return (
+            self.state == CALLING
+            and self.offer_answered
+            and early is not None
+            and not early.acknowledging
+            and ("UPDATE" in self.peer_allows or not self.peer_allows)
+        )
 
     def _refused(self, response: Response) -> None:
         if response.status in (401, 407):
@@ -208,17 +323,25 @@ class UacLeg(Leg):
 
     def _accepted(self, transaction: ClientTransaction, response: Response) -> None:
         request = transaction.request
-        if self.dialog is not None and response.to.tag == self.dialog.remote_tag:
+        early = self.state in (CALLING, CANCELLING)
+        if not early and self.dialog is not None and response.to.tag == self.dialog.remote_tag:
             self.modify.repeat_ack(request)
             return
-        dialog = Dialog.from_response(request, response)
-        if self.dialog is not None or self.state == ENDED:
+        dialog = self._early.of(response) if self._early is not None else None
+        if dialog is not None:
+            dialog.confirm(response)
+        else:
+            dialog = Dialog.from_response(request, response)
+        if not early:
             self._drop(dialog, response)
             return
+        if dialog is not self.dialog:
+            self.offer_answered = False
         wanted = self.state == CALLING
         self._stop_ringing()
         self.dialog = dialog
-        self.peer_allows = tuple(method.upper() for method in response.elements("Allow"))
+        if "Allow" in response.fields:
+            self.peer_allows = tuple(method.upper() for method in response.elements("Allow"))
         self.services.dialogs.enter(self)
         self.confirm()
         self.record.enter(START)
@@ -238,6 +361,7 @@ class UacLeg(Leg):
             self.modify.send_ack(request.cseq.number, b"")
         else:
             self.modify.await_answer(response)
+        self._report()
         self.notify(Answered(description, self._shown(response)))
 
     def _shown(self, response: Response) -> Headers:
@@ -250,7 +374,9 @@ class UacLeg(Leg):
 
     def _description(self, request: Request, response: Response) -> SessionDescription:
         """What the 2xx has to bring: the answer to our offer, else an offer (RFC 3261 §13.2.1)."""
-        if request.body:
+        if self.offer_answered:  # RFC 3261 §13.2.1: what comes after the answer does not count
+            description = self.media.agreed
+        elif request.body:
             description = answer_of(response, self.phone, self.media.last_shown, self.services.log)
             if description is not None:
                 self.media.answered(description)
@@ -287,8 +413,7 @@ class UacLeg(Leg):
         self._finish()
         if waiting:
             self.services.log.warn(
-                f"{self.phone} does not answer an INVITE sent to {self._target.uri}: "
-                f"{self._target.advice}"
+                f"{self.phone} does not answer an INVITE sent to {self._target.uri}: {self._target.advice}"
             )
             self.notify(self._target.silent)
 
@@ -314,6 +439,11 @@ class UacLeg(Leg):
     def _finish(self) -> None:
         self._stop_ringing()
         self.close()
+
+    def close(self) -> None:
+        """The dialog is gone."""
+        self._early = None
+        super().close()
 
     def _stop_ringing(self) -> None:
         if self._ring_timer is not None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from libreims.config.store import ConfigStore
 from libreims.cscf.answer import Answer
-from libreims.cscf.user_agent import ALLOW, SUPPORTED, UserAgent
+from libreims.cscf.options import supported
+from libreims.cscf.user_agent import ALLOW, UserAgent
 from libreims.proto.sip.server_transaction import ServerTransaction
 
 ACCEPT = "application/sdp, application/reginfo+xml"
@@ -12,10 +14,13 @@ ACCEPT = "application/sdp, application/reginfo+xml"
 class Capabilities:
     """Serves OPTIONS outside dialogs; also what monitoring tools and load balancers ping with."""
 
-    def __init__(self, agent: UserAgent) -> None:
+    def __init__(self, agent: UserAgent, config: ConfigStore) -> None:
         self._agent = agent
+        self._config = config
 
     def options(self, transaction: ServerTransaction) -> None:
         """Answer 200 with the methods, bodies and extensions that are understood."""
-        headers = (("Allow", ALLOW), ("Accept", ACCEPT), ("Supported", SUPPORTED))
+        settings = self._config.current
+        options = supported(reliable=settings.rel100, precondition=settings.precondition == "on")
+        headers = (("Allow", ALLOW), ("Accept", ACCEPT), ("Supported", options))
         self._agent.respond(transaction, Answer(200, headers=headers))

@@ -16,6 +16,7 @@ from libreims.base.log import LayerLog
 from libreims.cscf.answer import Answer
 from libreims.cscf.callflow import Callflow
 from libreims.cscf.eager import Serial
+from libreims.cscf.options import EXTENSIONS
 from libreims.cscf.user_agent import ALLOW, UserAgent
 from libreims.net.address import text
 from libreims.proto.sip.errors import SipParseError
@@ -25,9 +26,6 @@ from libreims.proto.sip.server_transaction import ServerTransaction
 from libreims.proto.sip.validation import check_request
 
 METHODS = frozenset(name.strip() for name in ALLOW.split(","))
-EXTENSIONS = frozenset({"path", "pref", "sec-agree"})
-"""Option tags that a request may `Require`.  Whether a security agreement can be made is the registrar's to
-say: a phone that registered without one requires it in later requests all the same."""
 
 
 class Dialogs(Protocol):

@@ -22,10 +22,8 @@ from libreims.proto.sip.server_transaction import ServerTransaction
 from libreims.proto.sip.stack import ClientListener, SipStack
 from libreims.proto.sip.uri import Uri
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REGISTER, SUBSCRIBE"
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REGISTER, SUBSCRIBE"
 """Methods that the server handles (RFC 3261 §20.5)."""
-SUPPORTED = "path"
-"""Option tags that the server understands (RFC 3261 §20.37)."""
 OUTSIDE_CALLS = frozenset({"NOTIFY", "MESSAGE"})
 """Requests of ours for which the modifiers are those of the user whom they go to."""
 VIA_OCTETS = 90

@@ -50,6 +50,7 @@ class Stage:
         self.raises: Exception | None = None
         self.heard = 0.0
         self.two_way = True
+        self.early_media = True
         self.media = self
 
     def handle(self, event: Event) -> None:
