@@ -24,6 +24,11 @@ Params = dict[str, str | None]
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 _PLAIN_VALUE: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~\[\]:]+")
+_GENERIC_PARAM: Final = (
+    r"[ \t]*+[A-Za-z0-9\-.!%*_+`'~]++[ \t]*+"
+    r"(?:=[ \t]*+(?:\"(?:[^\"\\]|\\.)*+\"|[A-Za-z0-9\-.!%*_+`'~\[\]:]*+)[ \t]*+)?+"
+)
+_GENERIC_PARAMS: Final = re.compile(f"{_GENERIC_PARAM}(?:;{_GENERIC_PARAM})*+")
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 _UINT32_DIGITS: Final = 10
 
@@ -179,6 +184,17 @@ def parse_params(text: str) -> Params:
                 raise SipParseError(400, "Malformed Quoted String")
             value = unquote(value)
         params[name] = value
+    return params
+
+
+def generic_params(text: str) -> Params:
+    """`parse_params` for names that are tokens, and values that are tokens, hosts or quoted strings.
+
+    RFC 3261 §25.1, generic-param, but that a value may be missing after its `=`.  Raises SipParseError (400).
+    """
+    params = parse_params(text)
+    if _GENERIC_PARAMS.fullmatch(text) is None:
+        raise SipParseError(400, "Malformed Parameter")
     return params
 
 

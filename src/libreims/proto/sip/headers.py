@@ -18,6 +18,7 @@ from libreims.proto.sip.grammar import (
     closing_quote,
     decimal,
     format_params,
+    generic_params,
     is_token,
     parse_params,
     quote,
@@ -93,7 +94,7 @@ class NameAddr:
                 rest = rest.lstrip(LWS)
                 if rest[0] != ";":
                     raise SipParseError(400, "Malformed Address")
-            params = parse_params(rest[1:])
+            params = generic_params(rest[1:])
         return NameAddr(uri, display, params, text=text)
 
     @classmethod
@@ -133,7 +134,7 @@ def _parse_addr_spec(text: str) -> NameAddr:
         # RFC 3261 §20: a URI with comma, question mark or semicolon has to stand in angle brackets.
         raise SipParseError(400, "URI Needs Angle Brackets")
     _check_uri(uri)
-    return NameAddr(uri, "", parse_params(tail) if semicolon else None, text=text)
+    return NameAddr(uri, "", generic_params(tail) if semicolon else None, text=text)
 
 
 def _check_uri(uri: str) -> None:

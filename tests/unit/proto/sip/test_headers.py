@@ -47,6 +47,23 @@ def test_contact_of_a_real_phone() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("text", "params"),
+    [
+        (";audio;video;+g.3gpp.smsip", {"audio": None, "video": None, "+g.3gpp.smsip": None}),
+        (";q=1.0;expires=;reg-id=1", {"q": "1.0", "expires": "", "reg-id": "1"}),
+        (';x="é;>\\"\\\\"', {"x": 'é;>"\\'}),
+        (";maddr=[2001:db8::1] ; to = h.example:5060", {"maddr": "[2001:db8::1]", "to": "h.example:5060"}),
+        (";tag=-.!%*_+`'~", {"tag": "-.!%*_+`'~"}),
+        (';+u.sip!model.example.com="7"', {"+u.sip!model.example.com": "7"}),
+    ],
+)
+def test_parameters_that_phones_send(text: str, params: dict[str, str | None]) -> None:
+    """Tokens, hosts and quoted strings (RFC 3261 §25.1, generic-param), flags, and values left empty."""
+    assert NameAddr.parse("<sip:a@b>" + text).params == params
+    assert NameAddr.parse("sip:a@b" + text).params == params
+
+
 def test_addresses_made() -> None:
     address = NameAddr(Uri.sip("a", "b"), 'Al "x"', {"tag": "1", "lr": None})
     assert str(address) == '"Al \\"x\\"" <sip:a@b>;tag=1;lr'
@@ -81,6 +98,20 @@ def test_lists() -> None:
         "sip:a@b>",
         "sip:a b@c",
         '<sip:a"b>',
+        '<tel:666>;x"',
+        '<sip:a@b>;tag=a"b',
+        'sip:a@b;tag=a"b',
+        '<sip:a@b>;tag="a"b',
+        "<sip:a@b>;tag=a b",
+        "<sip:a@b>;t ag=a",
+        "<sip:a@b>;<tag>=a",
+        "<sip:a@b>;tag=<a>",
+        "<sip:a@b>;tag=a=b",
+        "<sip:a@b>;tag=a\x01",
+        "<sip:a@b>;tag=é",
+        "<sip:a@b>;é",
+        "<sip:a@b>;tag@x=a",
+        '<sip:a@b>;"tag"=a',
     ],
 )
 def test_malformed_addresses(text: str) -> None:

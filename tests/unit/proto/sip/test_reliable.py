@@ -203,7 +203,7 @@ def test_early_dialogs_are_bounded() -> None:
     acknowledger = ProvisionalAcknowledger()
     for number in range(DIALOG_LIMIT):
         assert acknowledger.received(response("7", tag=f"t{number}")).verdict is Verdict.NEW
-    assert acknowledger.received(response("7", tag="one more")).verdict is Verdict.OUT_OF_ORDER
+    assert acknowledger.received(response("7", tag="one-more")).verdict is Verdict.OUT_OF_ORDER
     assert acknowledger.received(response("8", tag="t0")).verdict is Verdict.NEW
 
 
