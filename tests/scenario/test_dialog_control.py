@@ -199,6 +199,7 @@ def test_mistakes_are_named() -> None:
             control.dialog_set("*", "stop")
         mo, _ = await connected(alice, bob)
         name = control.dialog_get()[0].session_id
+        control.dialog_set(name, "session-expires-stop")
         for session_id, action, parameters, text in (
             ("*", "explode", {}, "action: 'explode' is none of stop, answer"),
             ("ffff", "stop", {}, "session_id: there is no dialog 'ffff'"),

@@ -166,7 +166,11 @@ class DialogControl:
                 policy.switch(port)
 
     def _session_expires_stop(self, record: Record, session: Session, options: Options) -> None:
-        raise LibreImsError(f"session-expires-stop: dialog {record.session_id} has no session timer")
+        """The server neither refreshes nor ends the session, until a request agrees on a timer anew."""
+        leg = record.leg
+        if leg is None or leg.timer.agreed is None:
+            raise LibreImsError(f"session-expires-stop: dialog {record.session_id} has no session timer")
+        leg.timer.stop()
 
     def _ecall_info(self, record: Record, session: Session, options: Options) -> None:
         raise LibreImsError(f"ecall-info: dialog {record.session_id} is no eCall")

@@ -33,6 +33,7 @@ from libreims.call.modify import Modify
 from libreims.call.party import Near
 from libreims.call.reservation import Reservation
 from libreims.call.services import CallServices
+from libreims.call.session_timer import SessionTimer
 from libreims.cscf.answer import Answer
 from libreims.cscf.modifiers import CallflowContext
 from libreims.cscf.options import supported
@@ -97,6 +98,7 @@ class Leg:
         self.offer_answered = False
         """The first offer has been answered reliably before the call: UPDATE may follow (RFC 3311 §5.1)."""
         self.reservation: Reservation | None = None
+        self._lifetime: SessionTimer | None = None
         self._exchange: Modify | None = None  # these two lead back here, so they are there only while needed
         self._info: Info | None = None
         self._heard = services.clock.time()
@@ -108,6 +110,14 @@ class Leg:
         if modify is None:
             modify = self._exchange = Modify(self)
         return modify
+
+    @property
+    def timer(self) -> SessionTimer:
+        """The session timer of this dialog."""
+        timer = self._lifetime
+        if timer is None:
+            timer = self._lifetime = SessionTimer(self, self.profile.session_expires)
+        return timer
 
     @property
     def info(self) -> Info:
@@ -123,6 +133,8 @@ class Leg:
             self._exchange.abandon()
         if self._info is not None:
             self._info.abandon()
+        if self._lifetime is not None:
+            self._lifetime.stop()
 
     # -- the session's side -------------------------------------------------------------------
 
@@ -338,6 +350,7 @@ class Leg:
         if self._exchange is not None and not self._exchange.has_answered_in_ack:
             self._exchange = None
         self._info = None
+        self._lifetime = None
         self.record.forget()
         if self.dialog is not None:
             self.services.dialogs.leave(self)

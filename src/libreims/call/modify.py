@@ -92,11 +92,15 @@ class Modify:
         leg = self._leg
         request = transaction.request
         assert leg.dialog is not None
+        confirmed = leg.state == "confirmed"
+        if confirmed:
+            leg.timer.check(request)
         if request.method == "UPDATE" and not request.body:
             leg.dialog.refresh_target(request)
-            leg.services.agent.respond(transaction, Answer(200, headers=self._headers()))
+            headers = self._headers() + (leg.timer.answer() if confirmed else ())
+            leg.services.agent.respond(transaction, Answer(200, headers=headers))
             return
-        early = leg.state != "confirmed"
+        early = not confirmed
         if self._state == THEIRS or (leg.state in UNANSWERED and not leg.offer_answered):
             # RFC 3261 §14.2; RFC 3311 §5.2: an offer is not answered yet
             wait = str(leg.services.tokens.integer(0, 10))
@@ -110,12 +114,13 @@ class Modify:
         description = offer_of(request, leg.phone)
         if description is not None:
             description = leg.media.admitted(description)
+            refresh = "Session-Expires" in request.fields and description == leg.media.agreed
             try:
                 leg.media.offered(description)
             except Reject:
                 leg.media.withdraw()
                 raise
-            if early:
+            if early or refresh:
                 self._answer_here(transaction)
                 return
         self._state = THEIRS
@@ -126,14 +131,20 @@ class Modify:
         leg.notify(Changing(request.method, description))
 
     def _answer_here(self, transaction: ServerTransaction) -> None:
-        """Before the call is answered an offer is this leg's affair alone."""
+        """An offer is this leg's affair alone: before the call is answered, and when it changes nothing."""
         leg = self._leg
         assert leg.dialog is not None
         body = leg.media.answered_here()
         leg.dialog.refresh_target(transaction.request)
-        leg.services.agent.respond(
-            transaction, Answer(200, headers=self._headers(), body=body, content_type=SDP_TYPE)
-        )
+        headers = self._headers()
+        if leg.state == "confirmed":
+            headers += leg.timer.answer()
+        if transaction.request.method == "INVITE":
+            self._state = ACK_DUE
+            self._server = transaction
+            transaction.listener = MissingAck(self)
+        answer = Answer(200, headers=headers, body=body, content_type=SDP_TYPE)
+        leg.services.agent.respond(transaction, answer)
         leg.renegotiated()
 
     def answer(self, event: Changed | ChangeRefused) -> None:
@@ -156,7 +167,8 @@ class Modify:
         leg.dialog.refresh_target(request)
         if request.body:
             leg.media.settle()
-        answer = Answer(200, headers=self._headers(), body=body, content_type=SDP_TYPE if body else "")
+        headers = self._headers() + leg.timer.answer()
+        answer = Answer(200, headers=headers, body=body, content_type=SDP_TYPE if body else "")
         if request.method == "INVITE":
             self._state = ACK_DUE
         else:
@@ -246,7 +258,7 @@ class Modify:
         if method == "UPDATE" and not early and "UPDATE" not in leg.peer_allows:  # RFC 3311 §5.1
             method = "INVITE"
         body = b""
-        headers = self._headers()
+        headers = self._headers() if early else self._headers() + leg.timer.offer()
         if event.description is not None:
             try:
                 body = leg.media.shown(event.description)
@@ -266,8 +278,23 @@ class Modify:
         if response.status < 300:
             self._accepted(transaction, response)
         elif transaction is self._client:
+            if response.status == 422 and self._try_again(transaction, response):
+                return
             seen, _, headers = passed_refusal(response, in_dialog=True)
             self._refused(seen, headers, gone=response.status in (408, 481))
+
+    def _try_again(self, transaction: ClientTransaction, response: Response) -> bool:
+        """422: the same with a session timer that the phone takes (RFC 4028 §7.3)."""
+        leg = self._leg
+        headers = leg.timer.too_small(response)
+        if headers is None:
+            return False
+        request = transaction.request
+        headers = self._headers() + headers
+        if request.body:
+            headers = (*headers, ("Content-Type", SDP_TYPE))
+        self._client = leg.send(leg.request(request.method, headers, request.body), self)
+        return True
 
     def _accepted(self, transaction: ClientTransaction, response: Response) -> None:
         leg = self._leg
@@ -289,6 +316,8 @@ class Modify:
             return
         assert leg.dialog is not None
         leg.dialog.refresh_target(response)
+        if leg.state == "confirmed":
+            leg.timer.accepted(response)
         if not request.body:
             self._unacknowledged = response  # it waits for the answer
         else:

@@ -86,6 +86,7 @@ class ReliableProgress:
             elif self._reliable.success():
                 self._close()
                 leg.accept(event)
+                leg.renewed()
 
     def _send(self, event: Progress) -> None:
         leg = self._leg

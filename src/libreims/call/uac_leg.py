@@ -152,6 +152,7 @@ class UacLeg(Leg):
             self.contact(),
             ("Allow", ALLOW),
             ("Supported", supported(reliable=reliable, precondition=self.reservation is not None)),
+            *self.timer.offer(),
             *target.headers,
             *event.headers,
         ]
@@ -165,6 +166,22 @@ class UacLeg(Leg):
         self.state = CALLING
         self._ring_timer = services.clock.call_later(RING_TIME, self._no_answer)
         self._transaction = services.agent.request(request, flow, self, self.callflow)
+
+    def _invite_again(self, transaction: ClientTransaction, response: Response) -> bool:
+        """422: the same INVITE with a session timer that the phone takes (RFC 4028 §7.3)."""
+        timer = self.timer.too_small(response)
+        if timer is None:
+            return False
+        request = transaction.request
+        changed = ("Via", "CSeq", "Session-Expires", "Min-SE", "Content-Length")
+        headers = [
+            (name, value) for name, lines in request.fields.items() if name not in changed for value in lines
+        ]
+        headers += [("CSeq", f"{request.cseq.number + 1} INVITE"), *timer]
+        again = Request.build("INVITE", request.uri, headers, request.body)
+        self._early = None
+        self._transaction = self.services.agent.request(again, transaction.flow, self, self.callflow)
+        return True
 
     def _begin_reservation(self, *, ready: bool) -> None:
         preconditions = Preconditions()
@@ -212,6 +229,8 @@ class UacLeg(Leg):
             self._accepted(transaction, response)
         elif self.state in (CALLING, CANCELLING):
             waiting = self.state == CALLING
+            if waiting and status == 422 and self._invite_again(transaction, response):
+                return
             self._finish()
             if waiting:
                 self._refused(response)
@@ -361,6 +380,7 @@ class UacLeg(Leg):
             self.modify.send_ack(request.cseq.number, b"")
         else:
             self.modify.await_answer(response)
+        self.timer.accepted(response)
         self._report()
         self.notify(Answered(description, self._shown(response)))
 

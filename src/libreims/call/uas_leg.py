@@ -83,6 +83,7 @@ class UasLeg(Leg):
         request = self._transaction.request
         reliable = negotiate(request, "supported" if self.profile.rel100 else "off")
         offer = offer_of(request, self.phone)
+        self.timer.check(request)
         reserves = self._reserves(request, offer, reliable=reliable)
         if offer is not None:
             offer = self.media.admitted(offer)
@@ -215,6 +216,7 @@ class UasLeg(Leg):
             self.contact(),
             ("Allow", ALLOW),
             self.supported(),
+            *self.timer.answer(),
             *self._caller.answer_headers,
             *event.headers,
         )
@@ -288,6 +290,11 @@ class UasLeg(Leg):
         super().renegotiated()
         if self._reliable is not None and self.state == NEW:
             self._reliable.go_on()
+
+    def renewed(self) -> None:
+        """The media are known; they count once the caller has its answer."""
+        if self.state != NEW:
+            super().renewed()
 
     # -- both ----------------------------------------------------------------------------------------
 
