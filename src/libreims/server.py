@@ -83,6 +83,8 @@ class Server:
         self.stack.originated = deviations.originated
         self.stack.absorbed = callflow.received
         self.stack.stray = callflow.stray
+        self.stack.unfit = callflow.unfit
+        self.stack.keep_octets = callflow.wants_octets
         self.stack.screen = deviations.cancel_screened
         self.agent = router.agent = UserAgent(self.stack, self.transport, callflow, config, deviations)
 
@@ -98,9 +100,7 @@ class Server:
         self.trunk = TrunkPeer(config, self.agent.local_for, lambda host: network.resolve(host), ims)
         locator = Locator(self.users, self.bindings, config, self.trunk, tokens)
         self.calls = Calls(services, legs, locator, self.relay, self.counters, self.dialogs)
-        self.calls.scopes = deviations.scopes = CallflowScopes(
-            self.users, self.bindings, locator, self.calls
-        )
+        self.calls.scopes = deviations.scopes = CallflowScopes(self.users, self.bindings, locator, self.calls)
         self.control = DialogControl(
             self.dialogs, Originate(services, self.calls, self.users, self.bindings), config
         )

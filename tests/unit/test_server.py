@@ -109,6 +109,54 @@ def test_a_lost_connection_is_told() -> None:
     play(scenario)
 
 
+def test_the_log_shows_a_request_as_it_came() -> None:
+    """No `received`, no value of `rport`, no other order or spelling of header lines."""
+    came = (
+        b"OPTIONS sip:ims.test SIP/2.0\r\nf: <sip:x@ims.test>;tag=1\r\nTo:  <sip:x@ims.test>\r\n"
+        b"v: SIP/2.0/UDP 192.0.2.7:5060;rport;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n"
+        b"i: one\r\nCSeq: 1 OPTIONS\r\nl: 0\r\n\r\n"
+    )
+
+    async def scenario(lab: Lab) -> None:
+        answers: list[bytes] = []
+        phone = lab.network.udp(("10.0.9.9", 5060), lambda data, source: answers.append(data))
+        phone.send(came, ("10.0.0.1", 5060))
+        await asyncio.sleep(1)
+        (answer,) = answers
+        assert answer.startswith(b"SIP/2.0 200 ") and b";rport=5060;received=10.0.9.9" in answer
+        (entry,) = [
+            each for each in lab.log.ring.since(0)[1] if each.message.endswith("OPTIONS sip:ims.test")
+        ]
+        shown = [line.strip() for line in entry.lines[1:] if line.strip()]
+        assert shown == [line for line in came.decode().split("\r\n") if line]
+        phone.close()
+
+    play(scenario)
+
+
+def test_without_a_dump_no_octets_are_kept() -> None:
+    async def scenario(lab: Lab) -> None:
+        assert lab.server.stack.keep_octets is not None and lab.server.stack.keep_octets()
+        lab.log.configure("sip.level=info")
+        assert not lab.server.stack.keep_octets()
+
+    play(scenario)
+
+
+def test_a_response_that_was_not_meant_for_us_is_told_and_dropped() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await lab.registered("alice", "bob")
+        call = alice.send("INVITE", f"sip:bob@{DOMAIN}", body=alice.sdp())
+        ringing = await bob.expect("INVITE")
+        bob.respond(ringing, 486, headers=[("Via", "SIP/2.0/UDP 10.9.9.9;branch=z9hG4bKx")])
+        await asyncio.sleep(1)
+        assert "486 has more than one Via" in lab.log_text()
+        assert "486" not in {str(each.status) for each in call.responses}
+        assert (await call.final()).status in (408, 480, 504)
+
+    play(scenario)
+
+
 def test_settings_become_timers_and_options() -> None:
     async def check(lab: Lab) -> None:
         settings = lab.config.current

@@ -103,6 +103,19 @@ class Callflow:
             id=self._numbers.of(response.call_id),
         )
 
+    def unfit(self, response: Response, flow: Flow, fault: str) -> None:
+        """A response to a request of ours that is dropped for what is in it."""
+        self._counters.error("sip_bad_response")
+        self._log.warn(
+            f"a response from {text(flow.remote)} ({flow.transport}) to {response.cseq.method} is dropped: "
+            f"{fault}",
+            id=self._numbers.of(response.call_id),
+        )
+
+    def wants_octets(self) -> bool:
+        """Whether messages are shown in the log, which has to be as they came."""
+        return self._log.debug_on
+
     def number(self, call_id: str) -> int:
         """The log number of a dialog."""
         return self._numbers.of(call_id)
@@ -116,7 +129,10 @@ class Callflow:
             head = f"{place} {message.status} {message.reason} ({method})"
         elif isinstance(message, Request):
             head = f"{place} {message.method} {message.uri}"
-        dump = message.encode() if log.debug_on else None
+        dump = None
+        if log.debug_on:
+            dump = message.octets or message.encode()
+            message.octets = b""  # or the message would be in memory twice for as long as its transaction
         call_id = message.get("Call-ID")
         log.message(direction, self._numbers.of(call_id) if call_id else None, head, dump)
 

@@ -95,6 +95,7 @@ class Agent:
         self.service_route: tuple[str, ...] = ()
         """Route of requests outside of dialogs, learnt at registration (RFC 3608)."""
         self.stack = SipStack(clock, tokens, timers, self, user)
+        self.stack.unfit = lambda response, flow, fault: recorder.note(f"dropped: {fault}")
         self._transport = SipTransport(
             network, clock, self._received, self.stack.transport_error, lambda: TcpOptions()
         )

@@ -45,7 +45,7 @@ class Message:
     with surrogateescape, so any octets survive.  Change it through `set`, `add`, `prepend`, `remove`.
     """
 
-    __slots__ = ("_contacts", "body", "cseq", "fields", "from_", "to", "via")
+    __slots__ = ("_contacts", "body", "cseq", "fields", "from_", "octets", "to", "via")
 
     fields: dict[str, list[str]]
     body: bytes
@@ -59,6 +59,8 @@ class Message:
     """The To header."""
     cseq: CSeq
     """The CSeq."""
+    octets: bytes
+    """As it came, where the stack was asked to keep that (`SipStack.keep_octets`); else empty."""
     _contacts: list[NameAddr] | None
 
     if not TYPE_CHECKING:  # or every misspelt attribute would be one
@@ -326,6 +328,7 @@ _READERS: Final[dict[str, Callable[[Message], object]]] = {
     "from_": lambda message: NameAddr.parse(message._line("From")),
     "to": lambda message: NameAddr.parse(message._line("To")),
     "cseq": lambda message: CSeq.parse(message._line("CSeq")),
+    "octets": lambda message: b"",
 }
 _SLOTS: Final = {"Via": "via", "From": "from_", "To": "to", "CSeq": "cseq"}
 

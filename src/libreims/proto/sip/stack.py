@@ -41,6 +41,7 @@ from libreims.proto.sip.transaction import (
     ServerListener,
     State,
 )
+from libreims.proto.sip.validation import check_response
 
 __all__ = [
     "ClientListener",
@@ -109,10 +110,12 @@ class _Answered:
 class SipStack:
     """All transactions of one node.
 
-    `timers` may be replaced at run time and holds for what starts afterwards.  Three hooks for logs:
+    `timers` may be replaced at run time and holds for what starts afterwards.  Four hooks for logs:
     `originated` sees what the stack sends by itself (ACK, 100, answers to CANCEL and malformed requests),
     `absorbed` sees requests that go no further (ACK to a failure, CANCEL, merged), `stray` sees
-    responses without a transaction, which are dropped (RFC 6026 §8.9).  `screen` is asked before the CANCEL
+    responses without a transaction, which are dropped (RFC 6026 §8.9), `unfit` sees those that are dropped
+    for what is in them, with a sentence that says what (RFC 3261 §8.1.3.3).  `keep_octets` is asked whether
+    somebody wants to see what comes as it came (`Message.octets`).  `screen` is asked before the CANCEL
     of an INVITE with a `context` is answered: True when it has dealt with the CANCEL, and the INVITE goes on.
     """
 
@@ -126,6 +129,8 @@ class SipStack:
         self.originated: Callable[[Message, Flow], None] | None = None
         self.absorbed: Callable[[Request, Flow], None] | None = None
         self.stray: Callable[[Response, Flow], None] | None = None
+        self.unfit: Callable[[Response, Flow, str], None] | None = None
+        self.keep_octets: Callable[[], bool] | None = None
         self.screen: Callable[[ServerTransaction, ServerTransaction], bool] | None = None
         self.transmit = transport.send
         self._clients: dict[ClientKey, ClientTransaction | None] = {}  # None: completed, absorbs responses
@@ -151,6 +156,8 @@ class SipStack:
         except SipParseError as error:
             self._malformed(data, flow, error)
             return
+        if self.keep_octets is not None and self.keep_octets():
+            message.octets = data
         if isinstance(message, Request):
             self._request_received(message, flow)
         else:
@@ -333,12 +340,19 @@ class SipStack:
     # -- responses -------------------------------------------------------------------------------
 
     def _response_received(self, response: Response, flow: Flow) -> None:
-        """RFC 3261 §17.1.3: by the branch of the topmost Via and the method of the CSeq."""
+        """RFC 3261 §17.1.3: by the branch of the topmost Via and the method of the CSeq.
+
+        One that is not meant for us, or cannot be used, gets no further: the transaction waits for another.
+        """
         key = (response.via.params.get("branch") or "", response.cseq.method)
         clients = self._clients
         transaction = clients.get(key)
         if transaction is not None:
-            transaction.receive(response)
+            fault = check_response(response)
+            if fault is None:
+                transaction.receive(response)
+            elif self.unfit is not None:
+                self.unfit(response, flow, fault)
         elif key not in clients and self.stray is not None:
             self.stray(response, flow)
 

@@ -67,13 +67,18 @@ def check_response(response: Response) -> str | None:
     RFC 3261 §8.1.3.3: more than one Via means that it was meant for somebody else (RFC 4475 §3.3.10).
     """
     try:
-        if len(response.elements("Via")) > 1:
+        fields = response.fields
+        vias = fields["Via"]
+        if len(vias) > 1 or ("," in vias[0] and len(response.elements("Via")) > 1):
             return f"{response.status} has more than one Via, so it was not meant for us"
-        if response.contacts_star:
-            return f"{response.status} has the Contact *"
-        for contact in response.contacts:
-            contact.uri  # noqa: B018  (read now, so that no procedure meets a malformed one)
-        response.record_routes  # noqa: B018
+        if "Contact" in fields:
+            if response.contacts_star:
+                return f"{response.status} has the Contact *"
+            for contact in response.contacts:
+                contact.uri  # noqa: B018  (read now, so that no procedure meets a malformed one)
+        if "Record-Route" in fields:
+            for route in response.record_routes:
+                route.uri  # noqa: B018
     except SipParseError as error:
         return f"{response.status} is malformed: {error.reason.lower()}"
     return None

@@ -8,7 +8,7 @@ from libreims.proto.sip.flow import Flow
 from libreims.proto.sip.framing import FramingError
 from libreims.proto.sip.message import Message, Request, Response
 from libreims.proto.sip.stack import SipTimers, State
-from support.stack_rig import PEER, TCP, UDP, US, Listener, StackRig, own_request, peer_request
+from support.stack_rig import PEER, TCP, UDP, US, Listener, StackRig, own_request, peer_request, wire
 from support.virtual import VirtualLoop
 
 
@@ -205,6 +205,40 @@ def test_message_too_broken_to_be_answered(rig: StackRig) -> None:
     rig.receive(peer_request("MESSAGE", via_params=', "'), Flow("UDP", US, ("203.0.113.7", 9)))
     assert rig.log == []
     assert len(rig.user.bad) == 1
+
+
+@pytest.mark.parametrize("method", ["INVITE", "OPTIONS"])
+@pytest.mark.parametrize(
+    ("header", "word"),
+    [
+        ({"Via": "SIP/2.0/UDP 10.9.9.9;branch=z9hG4bKx"}, "more than one Via"),
+        ({"Contact": "*"}, "Contact"),
+        ({"Contact": "<sip:b@z:x>"}, "malformed"),
+        ({"Record_Route": "<sip:p"}, "malformed"),
+        ({"Record_Route": "<sip:p:x>"}, "malformed"),
+    ],
+)
+def test_a_response_that_must_not_be_used_is_dropped(
+    rig: StackRig, method: str, header: dict[str, str], word: str
+) -> None:
+    """RFC 3261 §8.1.3.3: one with more than one Via is discarded; so is one that cannot be read."""
+    said: list[str] = []
+    transaction, listener = rig.request(method)
+    rig.reply(transaction, 200, **header)
+    assert listener.events == [] and transaction.state in (State.CALLING, State.TRYING)
+    rig.stack.unfit = lambda response, flow, fault: said.append(fault)
+    rig.reply(transaction, 200, **header)
+    assert listener.events == [] and len(said) == 1 and word in said[0]
+    rig.reply(transaction, 200)
+    assert listener.events == ["200@0"]
+
+
+def test_octets_are_kept_when_somebody_wants_to_see_them(rig: StackRig) -> None:
+    assert rig.serve().request.octets == b""
+    rig.stack.keep_octets = lambda: True
+    text = peer_request("OPTIONS", branch="z9hG4bKpeer2", call_id="other", via_params=";rport")
+    rig.receive(text)
+    assert rig.user.requests[-1].request.octets == wire(text)
 
 
 def test_refusal_whose_to_cannot_be_read_back(rig: StackRig, monkeypatch: pytest.MonkeyPatch) -> None:
