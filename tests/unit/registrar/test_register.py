@@ -89,7 +89,7 @@ def test_a_refresh_keeps_number_and_start() -> None:
     assert second.expires_at == first.expires_at + 100
     assert rig.causes() == ["registered", "refreshed"]
     rig.register("alice", "Contact: <sip:a@10.0.0.50>;expires=60")
-    assert rig.causes() == ["shortened"]
+    assert rig.causes() == ["refreshed"]
 
 
 def test_a_phone_that_restarted_replaces_its_old_contact() -> None:
