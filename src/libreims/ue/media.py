@@ -65,6 +65,7 @@ class MediaSession:
             self.preconditions.demand("mandatory")
         self._held = False
         self._talking = False
+        self._known = False  # to both sides: what was agreed
         self._closed: dict[str, StreamCounts] | None = None
 
     # -- what we say -------------------------------------------------------------------------------
@@ -164,6 +165,7 @@ class MediaSession:
         if self.preconditions is not None:
             self.preconditions.received_answer(answer)
         self._local, self._remote, self._offer = offer, answer, None
+        self._known = True
         self._apply(choices)
 
     def abandon(self, *, held: bool) -> None:
@@ -183,7 +185,9 @@ class MediaSession:
                     del self._streams[index]
                 continue
             talking = self._talking and not self._held
-            agreed = negotiation.agreement(self._local, self._remote, index, choice, talking=talking)
+            agreed = negotiation.agreement(
+                self._local, self._remote, index, choice, talking=talking, reporting=self._known
+            )
             stream = self._stream(index)
             stream.agree(agreed, partial(self._source, stream, choice))
         self._choices = list(choices)
@@ -195,7 +199,7 @@ class MediaSession:
 
     def talk(self) -> None:
         """The call is up: send what the directions allow."""
-        self._talking = True
+        self._talking = self._known = True
         if self._local is not None and self._remote is not None:
             self._apply(self._choices)
 

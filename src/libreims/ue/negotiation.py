@@ -126,11 +126,17 @@ _DIRECTIONS = ("a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive")
 
 
 def agreement(
-    local: SessionDescription, remote: SessionDescription, index: int, choice: Choice, *, talking: bool
+    local: SessionDescription,
+    remote: SessionDescription,
+    index: int,
+    choice: Choice,
+    *,
+    talking: bool,
+    reporting: bool,
 ) -> Agreement:
     """What a stream has to do once both descriptions of an m-line are known.
 
-    `talking`: the call is up and we are not the ones who hold it.
+    `talking`: the call is up and we are not the ones who hold it; `reporting`: see `Agreement`.
     """
     rtp: Address | None = remote.rtp_address(index)
     ours = local.direction(index)
@@ -144,6 +150,7 @@ def agreement(
         rtp=rtp,
         rtcp=remote.rtcp_address(index),
         sending=talking and sending,
+        reporting=reporting,
     )
 
 

@@ -67,6 +67,8 @@ class Agreement:
     """None: the peer does not want packets (null address)."""
     rtcp: Address | None
     sending: bool
+    reporting: bool = True
+    """Send RTCP: not before the other side has our half of the agreement."""
 
 
 class RtpStream:
@@ -127,7 +129,7 @@ class RtpStream:
             self._start(agreement.codec.interval)
         else:
             self._pause()
-        if self._report_timer is None and self._rtcp_interval:
+        if agreement.reporting and self._report_timer is None and self._rtcp_interval:
             self._schedule_report(0.5)
 
     def _start(self, interval: float) -> None:
@@ -282,8 +284,11 @@ class RtpStream:
         )
 
     def close(self) -> None:
-        """Say goodbye (RTCP BYE) and release the ports; harmless the second time."""
-        if self._agreed is not None and self._rtcp_interval:
+        """Say goodbye (RTCP BYE) and release the ports; harmless the second time.
+
+        Who has said nothing says no goodbye (RFC 3550 §6.3.7).
+        """
+        if self._agreed is not None and self._rtcp_interval and (self._packets_sent or self._rtcp_sent):
             self._send_rtcp(goodbye=True)
         self._agreed = None
         self._pause()

@@ -124,6 +124,21 @@ def test_a_call_that_is_refused(mode: AnswerMode, status: int) -> None:
     play(scenario)
 
 
+@pytest.mark.parametrize("mode", [BUSY, AnswerMode(status=486, delay=20.0)])
+def test_who_does_not_answer_sends_no_rtcp(mode: AnswerMode) -> None:
+    """RFC 3550 §6.3.7: no BYE from who never sent a packet; and no reports about a call that only rings."""
+
+    async def scenario(a: Phone, b: Phone, network: SimulatedNetwork) -> None:
+        b.answer_mode = mode
+        network.trace = []
+        call = a.call("1")
+        await call.wait_ended()
+        await asyncio.sleep(30)
+        assert {(each.source[1], each.destination[1]) for each in network.trace} == {(5060, 5060)}
+
+    play(scenario)
+
+
 def test_a_caller_who_gives_up_while_it_rings() -> None:
     async def scenario(a: Phone, b: Phone, _: SimulatedNetwork) -> None:
         b.answer_mode = RING
