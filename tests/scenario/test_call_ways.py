@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from libreims.proto.sip.message import Response
+from libreims.proto.sip.multipart import Part, join
 from support.calls import CONFIG_PATIENT, connected, ended_by_server, hung_up
 from support.lab import DOMAIN, Lab, play
 
@@ -125,3 +127,48 @@ def test_a_reinvite_to_a_phone_that_vanished_ends_the_call() -> None:
         await ended_by_server(alice)
 
     play(scenario, CONFIG_PATIENT)
+
+
+def test_session_descriptions_among_other_parts_of_a_body() -> None:
+    """An INVITE with a location (RFC 6442) and an answer with something else beside it; 415 without SDP."""
+
+    def multipart(*parts: Part) -> tuple[bytes, tuple[tuple[str, str], ...]]:
+        content_type, body = join(list(parts))
+        return body, (("Content-Type", content_type),)
+
+    location = Part(("Content-Type: application/pidf+xml",), b"<presence/>")
+
+    def described(sdp: bytes) -> Part:
+        return Part(("Content-Type: application/sdp",), sdp)
+
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await lab.registered("alice", "bob")
+        body, headers = multipart(location, described(alice.sdp()))
+        call = alice.send("INVITE", BOB, headers, body)
+        invite = await bob.expect("INVITE")
+        assert invite.request.content_type == "application/sdp"
+        body, headers = multipart(described(bob.sdp()), location)
+        answer = Response.to_request(
+            invite.request,
+            200,
+            tag=invite.local_tag,
+            headers=[("Contact", f"<{bob.uri}>"), *headers],
+            body=body,
+        )
+        invite.respond(answer)
+        accepted = await call.response(200)
+        assert accepted.content_type == "application/sdp" and b"m=audio " in accepted.body
+        mo = alice.ack(call, accepted)
+        await bob.expect_ack()
+        body, headers = multipart(location, described(alice.sdp(version=2, direction="sendonly")))
+        change = alice.in_dialog(mo, "INVITE", body, headers)
+        again = await bob.expect("INVITE")
+        assert b"a=sendonly" in again.request.body
+        bob.respond(again, 200, bob.sdp(version=2, direction="recvonly"))
+        alice.ack(change, await change.response(200))
+        await bob.expect_ack()
+        await hung_up(alice, mo, bob)
+        body, headers = multipart(location)
+        assert (await alice.send("INVITE", BOB, headers, body).final()).status == 415
+
+    play(scenario)

@@ -6,9 +6,13 @@ from libreims.base.errors import Reject
 from libreims.base.log import LayerLog
 from libreims.proto.sdp.description import SdpError, SessionDescription
 from libreims.proto.sdp.offer_answer import check_answer, check_offer, relayable
+from libreims.proto.sip.errors import SipParseError
 from libreims.proto.sip.message import Message
+from libreims.proto.sip.multipart import find
 
 SDP_TYPE = "application/sdp"
+SESSION = "session"
+"""What a session description is there for unless it says otherwise (RFC 3261 §20.11)."""
 
 INCOMPATIBLE_ADDRESS = 301
 MEDIA_NOT_AVAILABLE = 304
@@ -19,13 +23,14 @@ def offer_of(message: Message, phone: str) -> SessionDescription | None:
     """The offer of a message, None without one. Raises Reject (400, 415, 488)."""
     if not message.body:
         return None
-    if message.content_type != SDP_TYPE:
+    body = _description_in(message, phone)
+    if body is None:
         raise Reject(
             415,
             f"a body of type {message.content_type or 'unknown'} from {phone} where {SDP_TYPE} is expected",
             headers=(("Accept", SDP_TYPE),),
         )
-    offer = _parsed(message, phone)
+    offer = _parsed(body, phone)
     problems = check_offer(offer)
     if problems:
         raise _unacceptable(f"SDP offer of {phone} cannot be used", problems, INCOMPATIBLE_ADDRESS)
@@ -45,9 +50,10 @@ def answer_of(
     What only its author suffers from (a direction or codec that was not offered) is logged and passes.
     Raises Reject (400, 488) for what leaves the two sides with different ideas of the call.
     """
-    if not message.body or message.content_type != SDP_TYPE:
+    body = _description_in(message, phone) if message.body else None
+    if body is None:
         return None
-    answer = _parsed(message, phone)
+    answer = _parsed(body, phone)
     problems = check_answer(offer, answer) if offer is not None else check_offer(answer)
     if not problems:
         return answer
@@ -69,9 +75,22 @@ def _fits(offer: SessionDescription, answer: SessionDescription) -> bool:
     )
 
 
-def _parsed(message: Message, phone: str) -> SessionDescription:
+def _description_in(message: Message, phone: str) -> bytes | None:
+    """The body, or the part of it, that is a session description; other parts are not looked at."""
+    content_type = message.content_type
+    if content_type == SDP_TYPE:
+        return message.body
+    if not content_type.startswith("multipart/"):
+        return None
     try:
-        return SessionDescription.parse(message.body)
+        return find(message.get("Content-Type") or "", message.body, SDP_TYPE, SESSION)
+    except SipParseError as error:
+        raise Reject(400, f"the multipart body of {phone} cannot be read: {error.reason}") from None
+
+
+def _parsed(body: bytes, phone: str) -> SessionDescription:
+    try:
+        return SessionDescription.parse(body)
     except SdpError as error:
         why = f"SDP from {phone} cannot be read: {error}"
         raise Reject(400, why, reason="Bad Session Description") from None

@@ -9,6 +9,7 @@ from libreims.base.log import Log
 from libreims.call.body import answer_of, offer_of
 from libreims.proto.sdp.description import SessionDescription
 from libreims.proto.sip.message import Request
+from libreims.proto.sip.multipart import Part, join
 from support.lab import sdp
 
 HOST = "10.0.0.7"
@@ -40,6 +41,40 @@ def test_another_body_is_415_with_what_is_accepted() -> None:
     reject = refused(b"x", "text/plain")
     assert reject.status == 415 and ("Accept", "application/sdp") in reject.headers
     assert "text/plain" in reject.why
+
+
+def with_location(body: bytes) -> tuple[bytes, str]:
+    """As in an emergency call: the session description and where the caller is (RFC 6442)."""
+    content_type, whole = join(
+        [
+            Part(("Content-Type: application/pidf+xml", "Content-ID: <here>"), b"<presence/>"),
+            Part(("Content-Type: application/sdp",), body),
+        ]
+    )
+    return whole, content_type
+
+
+def test_the_session_description_is_found_among_other_parts() -> None:
+    offer = offer_of(message(*with_location(sdp(HOST))), "alice")
+    assert offer is not None and offer.rtp_address(0) == (HOST, 40000)
+    log = Log.null().layer("ims")
+    answer = answer_of(message(*with_location(sdp("10.0.0.8"))), "bob", offer, log)
+    assert answer is not None and answer.rtp_address(0) == ("10.0.0.8", 40000)
+
+
+@pytest.mark.parametrize("content_type", ["multipart/mixed", "multipart/mixed;boundary=part"])
+def test_parts_without_a_session_description_are_415(content_type: str) -> None:
+    body = b"--part\r\nContent-Type: text/plain\r\n\r\nv=0\r\n--part--\r\n"
+    reject = refused(body, content_type)
+    assert reject.status == 415 and "multipart/mixed" in reject.why
+
+
+def test_a_multipart_body_that_cannot_be_read_is_400() -> None:
+    reject = refused(b"x", 'multipart/mixed;x="y;boundary=part')
+    assert reject.status == 400 and "alice" in reject.why
+    with pytest.raises(Reject) as caught:
+        answer_of(message(b"x", 'multipart/mixed;x="'), "bob", None, Log.null().layer("ims"))
+    assert caught.value.status == 400
 
 
 def test_what_cannot_be_read_is_400_and_named() -> None:

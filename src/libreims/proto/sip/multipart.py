@@ -7,6 +7,8 @@ from typing import NamedTuple
 from libreims.proto.sip.grammar import LWS, split_quoted
 
 DEFAULT_BOUNDARY = "part"
+MAX_DEPTH = 4
+"""Multipart bodies inside each other that are looked into."""
 
 
 class Part(NamedTuple):
@@ -19,11 +21,20 @@ class Part(NamedTuple):
     @property
     def content_type(self) -> str:
         """The media type in lower case without parameters; `text/plain` where the part has none."""
+        return media_type(self.header("content-type", "c") or "text/plain")
+
+    @property
+    def disposition(self) -> str:
+        """The disposition type in lower case (RFC 3261 §20.11, RFC 5621 §4.1); empty where none is given."""
+        return media_type(self.header("content-disposition"))
+
+    def header(self, *names: str) -> str:
+        """The value of the first header line with one of these lower-case names; empty without one."""
         for line in self.headers:
             name, colon, value = line.partition(":")
-            if colon and name.strip(LWS).lower() in ("content-type", "c"):
-                return media_type(value)
-        return "text/plain"
+            if colon and name.strip(LWS).lower() in names:
+                return value.strip(LWS)
+        return ""
 
 
 def media_type(text: str) -> str:
@@ -56,6 +67,28 @@ def split(content_type: str, body: bytes) -> list[Part]:
         lines = head.decode("utf-8", "surrogateescape").split("\r\n")
         parts.append(Part(tuple(line for line in lines if line), rest))
     return parts
+
+
+def find(content_type: str, body: bytes, wanted: str, disposition: str) -> bytes | None:
+    """The content of the first part of a media type, in whatever is multipart (RFC 5621 §3.1); None without.
+
+    `disposition`: the one that the type has where none is given; parts that are there for something else are
+    passed over, `early-session` for one (RFC 3959).  Raises SipParseError (400) for a Content-Type that
+    cannot be read.
+    """
+    whole = Part((f"Content-Type: {content_type}",), body)
+    level = [whole]
+    for _ in range(MAX_DEPTH):
+        inside: list[Part] = []
+        for part in level:
+            found = part.content_type
+            if found == wanted and part.disposition in ("", disposition):
+                return part.body
+            if found.startswith("multipart/"):
+                value = part.header("content-type", "c")
+                inside += split(value, part.body) if boundary_of(value) else ()
+        level = inside
+    return None
 
 
 def join(parts: list[Part]) -> tuple[str, bytes]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from libreims.proto.sip.multipart import Part, boundary_of, join, media_type, split
+from libreims.proto.sip.errors import SipParseError
+from libreims.proto.sip.multipart import MAX_DEPTH, Part, boundary_of, find, join, media_type, split
 
 BODY = (
     b"preamble, to be ignored\r\n--B\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n\r\n"
@@ -41,6 +42,46 @@ def test_what_is_joined_is_split_again_whatever_it_holds() -> None:
         Part(("Content-Type: e/f",), bytes(range(256))),
     ]
     assert split(*join(parts)) == parts
+
+
+def sdp_in(*parts: Part) -> bytes | None:
+    return find(*join(list(parts)), "application/sdp", "session")
+
+
+SDP = Part(("c:  Application/SDP ;charset=x",), b"v=0")
+OTHER = Part(("Content-Type: application/pidf+xml", "Content-ID: <1>"), b"<presence/>")
+
+
+def test_a_part_is_found_wherever_it_stands() -> None:
+    assert sdp_in(SDP) == sdp_in(OTHER, SDP) == sdp_in(SDP, OTHER) == b"v=0"
+    assert sdp_in(OTHER) is None and sdp_in(Part((), b"v=0")) is None
+    assert find("application/sdp", b"v=0", "application/sdp", "session") == b"v=0"
+    assert find("multipart/mixed", b"v=0", "application/sdp", "session") is None
+
+
+def test_a_part_that_is_there_for_something_else_is_passed_over() -> None:
+    """RFC 3959: the description of an early session is not the offer."""
+    early = Part((*SDP.headers, "Content-Disposition: early-session;handling=optional"), b"early")
+    assert sdp_in(early) is None and sdp_in(early, SDP) == b"v=0"
+    assert sdp_in(Part((*SDP.headers, "content-disposition : Session"), b"x")) == b"x"
+
+
+def nested(depth: int) -> bytes | None:
+    """What is found `depth` multipart bodies deep."""
+    content_type, body = join([SDP])
+    for _ in range(depth - 1):
+        content_type, body = join([OTHER, Part((f"Content-Type: {content_type}",), body)])
+    return find(content_type, body, "application/sdp", "session")
+
+
+def test_parts_in_parts() -> None:
+    assert nested(MAX_DEPTH - 1) == b"v=0"
+    assert nested(100) is None
+
+
+def test_a_content_type_that_cannot_be_read() -> None:
+    with pytest.raises(SipParseError):
+        find('multipart/mixed;x="y;boundary=B', b"", "application/sdp", "session")
 
 
 def test_small_helpers() -> None:
