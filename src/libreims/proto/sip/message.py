@@ -7,9 +7,8 @@ those of its request.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final, NoReturn
+from collections.abc import Iterable
+from typing import Final, NoReturn
 
 from libreims.proto.sip.errors import SipParseError
 from libreims.proto.sip.grammar import KEPT_LENGTH, LWS, decimal, split_list
@@ -45,34 +44,66 @@ class Message:
     with surrogateescape, so any octets survive.  Change it through `set`, `add`, `prepend`, `remove`.
     """
 
-    __slots__ = ("_contacts", "body", "cseq", "fields", "from_", "octets", "to", "via")
+    __slots__ = ("_contacts", "_cseq", "_from", "_to", "_via", "body", "fields", "octets")
 
-    fields: dict[str, list[str]]
-    body: bytes
-    # These four are asked for several times by everyone on the way of a message: they are read when a slot
-    # turns out to be empty, and plain attributes from then on.  Reading raises SipParseError (400).
-    via: Via
-    """The topmost Via."""
-    from_: NameAddr
-    """The From header."""
-    to: NameAddr
-    """The To header."""
-    cseq: CSeq
-    """The CSeq."""
-    octets: bytes
-    """As it came, where the stack was asked to keep that (`SipStack.keep_octets`); else empty."""
-    _contacts: list[NameAddr] | None
+    def __init__(self, fields: dict[str, list[str]], body: bytes) -> None:
+        self.fields = fields
+        self.body = body
+        self.octets = b""
+        """As it came, where the stack was asked to keep that (`SipStack.keep_octets`); else empty."""
+        self._contacts: list[NameAddr] | None = None
+        self._via: Via | None = None
+        self._from: NameAddr | None = None
+        self._to: NameAddr | None = None
+        self._cseq: CSeq | None = None
 
-    if not TYPE_CHECKING:  # or every misspelt attribute would be one
+    @property
+    def via(self) -> Via:
+        """The topmost Via.  Raises SipParseError (400)."""
+        value = self._via
+        if value is None:
+            value = self._via = self._read_via()
+        return value
 
-        def __getattr__(self, name: str) -> object:
-            """Python comes here for empty slots (and for what does not exist)."""
-            reader = _READERS.get(name)
-            if reader is None:
-                raise AttributeError(f"{type(self).__name__} has no {name}")
-            value = reader(self)
-            setattr(self, name, value)
-            return value
+    @via.setter
+    def via(self, value: Via) -> None:
+        self._via = value
+
+    @property
+    def from_(self) -> NameAddr:
+        """The From header.  Raises SipParseError (400)."""
+        value = self._from
+        if value is None:
+            value = self._from = NameAddr.parse(self._line("From"))
+        return value
+
+    @from_.setter
+    def from_(self, value: NameAddr) -> None:
+        self._from = value
+
+    @property
+    def to(self) -> NameAddr:
+        """The To header.  Raises SipParseError (400)."""
+        value = self._to
+        if value is None:
+            value = self._to = NameAddr.parse(self._line("To"))
+        return value
+
+    @to.setter
+    def to(self, value: NameAddr) -> None:
+        self._to = value
+
+    @property
+    def cseq(self) -> CSeq:
+        """The CSeq.  Raises SipParseError (400)."""
+        value = self._cseq
+        if value is None:
+            value = self._cseq = CSeq.parse(self._line("CSeq"))
+        return value
+
+    @cseq.setter
+    def cseq(self, value: CSeq) -> None:
+        self._cseq = value
 
     # --- raw access
 
@@ -189,9 +220,14 @@ class Message:
     def _forget(self, key: str) -> None:
         if key == "Contact":
             self._contacts = None
-        elif key in _SLOTS:
-            with contextlib.suppress(AttributeError):
-                delattr(self, _SLOTS[key])
+        elif key == "Via":
+            self._via = None
+        elif key == "To":
+            self._to = None
+        elif key == "From":
+            self._from = None
+        elif key == "CSeq":
+            self._cseq = None
 
     def read_mandatory(self) -> str:
         """Read topmost Via, From, To and CSeq now, so that nobody later meets a malformed one.
@@ -323,16 +359,6 @@ class Message:
         return f"<{type(self).__name__} {self._start_line()}>"
 
 
-_READERS: Final[dict[str, Callable[[Message], object]]] = {
-    "via": Message._read_via,
-    "from_": lambda message: NameAddr.parse(message._line("From")),
-    "to": lambda message: NameAddr.parse(message._line("To")),
-    "cseq": lambda message: CSeq.parse(message._line("CSeq")),
-    "octets": lambda message: b"",
-}
-_SLOTS: Final = {"Via": "via", "From": "from_", "To": "to", "CSeq": "cseq"}
-
-
 def _refuse_line_break(lines: list[str]) -> NoReturn:
     culprits = [line.partition(":")[0] for line in lines[:-1] if "\r" in line or "\n" in line]
     raise ValueError(f"line break in {culprits[0]!r}")
@@ -358,9 +384,7 @@ class Request(Message):
     __slots__ = ("_target", "method", "uri")
 
     def __init__(self, method: str, uri: str, fields: dict[str, list[str]], body: bytes = b"") -> None:
-        self.fields = fields
-        self.body = body
-        self._contacts = None
+        super().__init__(fields, body)
         self.method = method
         self.uri = uri
         self._target: Uri | None = None
@@ -375,11 +399,9 @@ class Request(Message):
 
         Whether there is a usable Via now; the line itself stays as it is.
         """
-        try:
-            object.__getattribute__(self, "via")
-        except AttributeError:  # not read, or not readable
+        if self._via is None:  # not read, or not readable
             try:
-                self.via = Via.parse(self._line("Via").partition(",")[0].partition(";")[0])
+                self._via = Via.parse(self._line("Via").partition(",")[0].partition(";")[0])
             except SipParseError:
                 return False
         return True
@@ -407,9 +429,7 @@ class Response(Message):
     __slots__ = ("reason", "status")
 
     def __init__(self, status: int, reason: str, fields: dict[str, list[str]], body: bytes = b"") -> None:
-        self.fields = fields
-        self.body = body
-        self._contacts = None
+        super().__init__(fields, body)
         self.status = status
         self.reason = reason
 
