@@ -76,7 +76,12 @@ class Server:
         self._serial = Serial()
         router = Router(callflow, self._serial, self.counters, ims)
         self.transport = SipTransport(
-            network, wheel, self._receive, self._transport_failed, lambda: tcp_options(config.current)
+            network,
+            wheel,
+            self._receive,
+            self._transport_failed,
+            lambda: tcp_options(config.current),
+            tell=log.layer("sip").info,
         )
         self.stack = SipStack(wheel, tokens, sip_timers(config.current), self.transport, router)
         deviations = Deviations(self.stack, wheel, config, callflow, ims)
@@ -161,7 +166,6 @@ class Server:
         self.stack.receive(data, flow)
 
     def _transport_failed(self, flow: Flow, error: Exception) -> None:
-        self.log.layer("sip").info(f"TCP connection with {text(flow.remote)} is lost: {error}")
         self.stack.transport_error(flow, error)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 
@@ -103,8 +104,22 @@ def test_a_lost_connection_is_told() -> None:
         for stream in sorted(lab.network._streams, key=lambda each: each.local):
             stream.end(ConnectionResetError("reset by the test"))
         await asyncio.sleep(1)
-        assert "TCP connection with 10.0.1.1" in lab.log_text()
+        assert re.search(r"TCP connection with 10\.0\.1\.1:\d+ is lost: reset by the test", lab.log_text())
+        assert "cannot be made" not in lab.log_text()
         assert (await alice.register()).status == 200
+
+    play(scenario)
+
+
+def test_a_connection_that_is_refused_was_not_lost() -> None:
+    async def scenario(lab: Lab) -> None:
+        (alice,) = await lab.registered("alice")
+        (bob,) = await lab.registered("bob", transport="TCP")
+        bob.transport.close()  # in order, and nobody listens any more
+        await asyncio.sleep(1)
+        assert (await alice.send("INVITE", f"sip:bob@{DOMAIN}", body=alice.sdp()).final()).status >= 400
+        assert re.search(rf"TCP connection to {bob.host}:\d+ cannot be made: .*refused", lab.log_text())
+        assert "is lost" not in lab.log_text()
 
     play(scenario)
 

@@ -67,6 +67,10 @@ class Stream(Protocol):
     def remote(self) -> Address:
         """The peer's end."""
 
+    @property
+    def stood(self) -> bool:
+        """Whether the connection has ever been established."""
+
     def send(self, data: bytes) -> None:
         """Queue octets; a peer that reads too slowly has its connection closed, never our memory filled."""
 

@@ -301,6 +301,7 @@ class SimulatedStream:
         self.remote = remote
         self.handler = handler
         self.ended = False
+        self.stood = False
         self._options = options
         self._peer: SimulatedStream | None = None
         self._waiting: list[bytes] = []
@@ -318,6 +319,7 @@ class SimulatedStream:
             peer.end(ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)))
             return
         self._peer = peer
+        self.stood = True
         if self._timeout is not None:
             self._timeout.cancel()
             self._timeout = None

@@ -32,6 +32,7 @@ class SipTransport:
 
     receive: called with each message, without its framing.
     failed: called when a TCP connection cannot be made, breaks, or carries no SIP; never from inside `send`.
+    tell: given a sentence for the log about each of these failures.
     limit: largest message in octets.
     max_connections: further ones are closed as they come.
     message_timeout: seconds that a message may take from its first octet to its last, and that a
@@ -52,6 +53,7 @@ class SipTransport:
         max_connections: int = 20000,
         message_timeout: float = 32.0,
         idle_timeout: float = 0.0,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
         self.network = network
         self.clock = clock
@@ -61,6 +63,7 @@ class SipTransport:
         self.message_timeout = message_timeout
         self.idle_timeout = idle_timeout
         self._failed = failed
+        self._tell = tell
         self._options = options
         self._listening: dict[Address, _Listening] = {}
         self._by_number: dict[int, _Connection] = {}
@@ -198,10 +201,14 @@ class SipTransport:
 
     def _report(self, flow: Flow, error: Exception) -> None:
         """Later, so that who is sending is not called back in the middle of it."""
-        self.clock.call_later(0.0, self.report, flow, error)
+        self.clock.call_later(0.0, self.report, flow, error, False)
 
-    def report(self, flow: Flow, error: Exception) -> None:
-        """Tell that a connection failed."""
+    def report(self, flow: Flow, error: Exception, stood: bool) -> None:
+        """Tell that a connection failed, one that `stood` or one that could not be made."""
+        if self._tell is not None:
+            remote = text(flow.remote)
+            what = f"with {remote} is lost" if stood else f"to {remote} cannot be made"
+            self._tell(f"TCP connection {what}: {error}")
         self._failed(flow, error)
 
     def _sweep(self) -> None:
@@ -296,7 +303,7 @@ class _Connection:
         if transport is not None:
             self.leave()
             if error is not None:
-                transport.report(self.flow, error)
+                transport.report(self.flow, error, self.stream.stood)
 
     def fail(self, error: Exception) -> None:
         """Close with one report of why; the report comes first, so that a last answer can still be sent."""
@@ -304,7 +311,7 @@ class _Connection:
         if transport is not None:
             self._transport = None
             try:
-                transport.report(self.flow, error)
+                transport.report(self.flow, error, self.stream.stood)
             finally:
                 transport.forget(self)
                 self.stream.close()

@@ -202,6 +202,11 @@ class TcpStream(asyncio.Protocol):
         self._ended = False
 
     @property
+    def stood(self) -> bool:
+        """Whether the connection has ever been established."""
+        return self._transport is not None
+
+    @property
     def kernel_socket(self) -> socket.socket | None:
         """The socket underneath, for its options; None before the connection stands."""
         if self._transport is None:

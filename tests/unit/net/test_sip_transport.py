@@ -31,12 +31,14 @@ class Node:
         self.loop = asyncio.get_running_loop()
         self.got: list[tuple[bytes, Flow]] = []
         self.failures: list[tuple[Flow, Exception]] = []
+        self.told: list[str] = []
         self.transport = SipTransport(
             network,
             self.loop,
             self._receive,
             lambda flow, error: self.failures.append((flow, error)),
             TcpOptions,
+            tell=self.told.append,
             **how,  # type: ignore[arg-type]
         )
         self._arrived = asyncio.Event()
@@ -239,6 +241,10 @@ class TestTcp:
             assert [(each.remote[0], type(error)) for each, error in node.failures] == [
                 (B, ConnectionRefusedError),
                 ("192.0.2.7", TimeoutError),
+            ]
+            assert [each.partition(" cannot be made: ")[0] for each in node.told] == [
+                f"TCP connection to {B}:5060",
+                "TCP connection to 192.0.2.7:1",
             ]
             assert node.transport.connections == 0
 
@@ -463,6 +469,8 @@ class TestRealSockets:
             unused.bind(("127.0.0.1", 0))
             node.transport.send(message(), Flow("TCP", a, unused.getsockname()))
             assert isinstance(await asyncio.wait_for(failed, 10), ConnectionRefusedError)
+        (told,) = node.told
+        assert told.startswith("TCP connection to 127.0.0.1:") and " cannot be made: " in told
         assert node.transport.connections == 0
         node.transport.close()
         network.close()
