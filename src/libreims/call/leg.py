@@ -287,7 +287,6 @@ class Leg:
         """The dialog is established."""
         assert self.dialog is not None
         self.dialog.confirm()
-        self._end_reservation()
         self.state = CONFIRMED
         self._heard = self.services.clock.time()
 
@@ -374,10 +373,10 @@ class Leg:
     def unreservable(self) -> None:
         """The phone does not get the resources without which it takes no call."""
 
-    def _end_reservation(self) -> None:
+    def _end_reservation(self, *, answered: bool = False) -> None:
         reservation, self.reservation = self.reservation, None
         if reservation is not None:
-            reservation.close()
+            reservation.close(answered=answered)
 
     # -- callflow modifiers (`cscf.modifiers.DialogOwner`) -------------------------------------
 

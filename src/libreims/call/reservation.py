@@ -95,13 +95,15 @@ class Reservation:
         if decision.update and leg.may_update and not self._own.pending:
             self._own.ask()
 
-    def _note(self) -> None:
-        """The state of each m-line, for `dialog_get`."""
+    def _note(self, *, answered: bool = False) -> None:
+        """The state of each m-line, for `dialog_get`; a phone that has answered has what it needs."""
         states = {}
         for index, table in enumerate(self._preconditions.tables):
             if table is not None and table.in_use:
-                waits = PENDING if self._leg.offer_answered else REQUIRED
-                states[index] = RESERVED if table.peer_is_met() else waits
+                if answered or (self._leg.offer_answered and table.peer_is_met()):
+                    states[index] = RESERVED
+                else:
+                    states[index] = PENDING if self._leg.offer_answered else REQUIRED
         self._leg.record.qos = states
 
     # -- UPDATE ------------------------------------------------------------------------------------------
@@ -140,8 +142,10 @@ class Reservation:
         if not self.open:
             self._leg.unreservable()
 
-    def close(self) -> None:
+    def close(self, *, answered: bool) -> None:
         """Answered, or over."""
+        if answered:
+            self._note(answered=True)
         self._own.close()
         if self._timer is not None:
             self._timer.cancel()

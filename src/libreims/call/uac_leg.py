@@ -382,6 +382,7 @@ class UacLeg(Leg):
             self.modify.await_answer(response)
         self.timer.accepted(response)
         self._report()
+        self._end_reservation(answered=True)
         self.notify(Answered(description, self._shown(response)))
 
     def _shown(self, response: Response) -> Headers:

@@ -208,6 +208,7 @@ class UasLeg(Leg):
             body = self.media.shown(event.description)
             if self._transaction.request.body:
                 self.media.settle()
+        self._end_reservation(answered=True)
         self.state = ANSWERED
         self.record.enter(START)
         assert self.dialog is not None
