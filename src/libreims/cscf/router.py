@@ -152,8 +152,10 @@ class Router:
             self._failed(transaction, error)
 
     def _rejected(self, transaction: ServerTransaction, reject: Reject) -> None:
-        write = self._log.info if reject.status in (401, 407) else self._log.warn
-        write(f"{reject.status}: {reject.why}", id=self._number(transaction.request))
+        if reject.status not in (401, 407):
+            self._log.warn(f"{reject.status}: {reject.why}", id=self._number(transaction.request))
+        elif self._log.info_on:
+            self._log.info(f"{reject.status}: {reject.why}", id=self._number(transaction.request))
         if not transaction.answered:
             self.agent.respond(transaction, Answer(reject.status, reject.reason, reject.headers))
 

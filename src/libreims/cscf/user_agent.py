@@ -56,7 +56,7 @@ class UserAgent:
         """
         settings = self._config.current
         headers = list(answer.headers)
-        if settings.force_user_agent or not any(name == "Server" for name, _ in headers):
+        if settings.force_user_agent or "Server" not in [name for name, _ in headers]:
             headers.append(("Server", settings.user_agent))
         if answer.content_type:
             headers.append(("Content-Type", answer.content_type))

@@ -44,7 +44,7 @@ class Resync:
     """14 octets."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class DigestSecret:
     """What checks an MD5 response: HA1 of the user name and realm (Cx), or the password itself."""
 

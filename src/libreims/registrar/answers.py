@@ -68,13 +68,12 @@ def qop_fault(profile: AuthenticationProfile, credentials: Credentials) -> str:
 
 def deregisters(request: Request) -> bool:
     """Whether a REGISTER only removes bindings (RFC 3261 §10.2.2)."""
-    expires = request.expires
     contacts = request.contacts
     if not contacts:
-        return request.contacts_star and expires == 0
+        return request.contacts_star and request.expires == 0
     for contact in contacts:
         own = contact.params.get("expires")
-        seconds = expires if own is None else delta_seconds(own)
+        seconds = request.expires if own is None else delta_seconds(own)
         if seconds != 0:
             return False
     return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from libreims.base.clock import Clock
 from libreims.base.errors import Reject
@@ -34,12 +35,13 @@ from libreims.users.subscriber import Subscriber
 TRIES = 3
 """Failures in a row after which the answer is 403 instead of another challenge."""
 
+_MARK = "-nonce-"
 _UNCHALLENGED = frozenset({"ACK", "CANCEL", "PRACK"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class AuthResult:
-    """Who has been authenticated, and how."""
+    """Who has been authenticated, and how; never changed."""
 
     impi: str
     scheme: str
@@ -56,10 +58,10 @@ class Challenged(Reject):
     """A challenge, to be sent as 401 or 407; an AKA one carries the keys for IPsec, which starts with it."""
 
     def __init__(
-        self, profile: AuthenticationProfile, challenge: Challenge, why: str, vector: AkaVector | None = None
+        self, profile: AuthenticationProfile, challenge: str, why: str, vector: AkaVector | None = None
     ) -> None:
         status, name = (407, "Proxy-Authenticate") if profile.proxy_auth else (401, "WWW-Authenticate")
-        super().__init__(status, why, headers=((name, str(challenge)),))
+        super().__init__(status, why, headers=((name, challenge),))
         self.vector = vector
 
 
@@ -184,7 +186,9 @@ class Authenticator:
         if not credentials.response:
             raise await self._challenge(profile, credentials.algorithm, refusals.first(profile, ""))
         secret = await self._secret(profile)
-        await self._check(request, profile, credentials, scheme, secret)
+        fault = _fault(request, profile, credentials, scheme, secret)
+        if fault:
+            raise await self._try_again(profile, credentials.algorithm, fault)
         if not self.nonces.is_ours(credentials.nonce, impi):
             raise await self._challenge(profile, "", refusals.unknown_nonce(profile), stale=True)
         self._succeed(impi)
@@ -286,7 +290,9 @@ class Authenticator:
             secret = await self._secret(profile)
         else:
             secret = DigestSecret(password=nonce.password)
-        await self._check(request, profile, credentials, scheme, secret)
+        fault = _fault(request, profile, credentials, scheme, secret)
+        if fault:
+            raise await self._try_again(profile, credentials.algorithm, fault)
         if credentials.qop:
             count = credentials.nonce_count or 0
             if count <= nonce.count:
@@ -301,23 +307,6 @@ class Authenticator:
             )
         self._succeed(impi)
         return AuthResult(impi, scheme)
-
-    async def _check(
-        self,
-        request: Request,
-        profile: AuthenticationProfile,
-        credentials: Credentials,
-        scheme: str,
-        secret: DigestSecret,
-    ) -> None:
-        """Check response and qop where the key is known beforehand; raises Challenged, Reject."""
-        check_form(profile, credentials)
-        if is_right(request, profile, credentials, scheme, secret):
-            fault = qop_fault(profile, credentials)
-        else:
-            fault = refusals.wrong_response(request, profile, credentials, scheme, secret)
-        if fault:
-            raise await self._try_again(profile, credentials.algorithm, fault)
 
     # --- failures
 
@@ -343,8 +332,25 @@ class Authenticator:
         return Reject(403, f"{error.why} ({refusals.in_a_row(self._fail(profile.impi))})")
 
 
+def _fault(
+    request: Request,
+    profile: AuthenticationProfile,
+    credentials: Credentials,
+    scheme: str,
+    secret: DigestSecret,
+) -> str:
+    """What is wrong with response and qop where the key is known beforehand, or ""; raises Reject."""
+    check_form(profile, credentials)
+    if is_right(request, profile, credentials, scheme, secret):
+        return qop_fault(profile, credentials)
+    return refusals.wrong_response(request, profile, credentials, scheme, secret)
+
+
 def _credentials(request: Request, profile: AuthenticationProfile) -> Credentials | None:
     """The Digest credentials for our realm, else the first; None without any.  Raises Reject (400)."""
+    fields = request.fields
+    if "Authorization" not in fields and "Proxy-Authorization" not in fields:
+        return None
     names = ("Authorization", "Proxy-Authorization")
     if profile.proxy_auth:
         names = ("Proxy-Authorization", "Authorization")
@@ -363,8 +369,18 @@ def _credentials(request: Request, profile: AuthenticationProfile) -> Credential
     return found
 
 
-def _challenge_header(profile: AuthenticationProfile, scheme: str, nonce: str, stale: bool) -> Challenge:
-    return Challenge(profile.realm, nonce, algorithm=ALGORITHMS[scheme], qop=profile.qop, stale=stale)
+def _challenge_header(profile: AuthenticationProfile, scheme: str, nonce: str, stale: bool) -> str:
+    # Nonces of ours are hexadecimal or base64: nothing in them needs an escape.
+    before, after = _around_nonce(profile.realm, scheme, profile.qop, stale)
+    return f"{before}{nonce}{after}"
+
+
+@lru_cache(256)
+def _around_nonce(realm: str, scheme: str, qop: tuple[str, ...], stale: bool) -> tuple[str, str]:
+    """A challenge up to its nonce and after it: all users of a realm get the same."""
+    whole = str(Challenge(realm, _MARK, algorithm=ALGORITHMS[scheme], qop=qop, stale=stale))
+    before, _, after = whole.rpartition(_MARK)
+    return before, after
 
 
 def _is_aka_nonce(nonce: str) -> bool:

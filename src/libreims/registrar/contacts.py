@@ -10,7 +10,7 @@ from libreims.proto.sip.grammar import LWS, quote, split_quoted
 from libreims.proto.sip.headers import NameAddr
 from libreims.proto.sip.message import delta_seconds
 from libreims.proto.sip.uri import Uri
-from libreims.users.bindings import Binding, Features
+from libreims.users.bindings import NO_FEATURES, Binding, Features
 from libreims.users.impu import imei_key
 
 _OWN = frozenset({"expires", "q", "+sip.instance", "reg-id"})
@@ -23,9 +23,9 @@ _FEATURES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Contact:
-    """One contact that a phone wants to bind."""
+    """One contact that a phone wants to bind; a value, never changed once it is made."""
 
     uri: Uri
     text: str
@@ -71,11 +71,11 @@ def read_contact(address: NameAddr) -> Contact:
         uri,
         address.uri_text,
         delta_seconds(expires or "") if "expires" in params else None,
-        _read_q(params.get("q")),
+        _read_q(params["q"]) if "q" in params else 1.0,
         _other_params(address) if params else "",
-        _read_features(params),
+        _read_features(params) if params else NO_FEATURES,
         instance,
-        _read_reg_id(params.get("reg-id")),
+        _read_reg_id(params["reg-id"]) if "reg-id" in params else 0,
         imei_key(instance) if instance else "",
         "sos" in uri.params,
     )
@@ -112,6 +112,8 @@ def _read_features(params: dict[str, str | None]) -> Features:
 
 def _other_params(address: NameAddr) -> str:
     """What is not kept elsewhere, as received: the quotes of feature tags matter (RFC 3840 §9)."""
+    if address.params.keys() <= _OWN:
+        return ""
     text = str(address)
     bracketed = f"<{address.uri_text}>"
     start = text.rfind(bracketed)

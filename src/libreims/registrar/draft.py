@@ -36,8 +36,9 @@ class Draft:
         self._now = now
         self._settings = settings
         # Phones of one model send the same text: kept once.
-        self._path = tuple(map(intern, request.elements("Path"))) if "Path" in request.fields else ()
-        self._user_agent = intern(request.get("User-Agent") or "")
+        fields = request.fields
+        self._path = tuple(map(intern, request.elements("Path"))) if "Path" in fields else ()
+        self._user_agent = intern(fields["User-Agent"][0]) if "User-Agent" in fields else ""
 
     def place(self, contact: Contact, before: list[Binding], void: list[Binding], bindings: Bindings) -> None:
         """Add, refresh or remove one contact.
@@ -45,15 +46,18 @@ class Draft:
         `before` are the bindings with its URI, `void` those that the same phone made elsewhere, before it
         restarted or got another address.
         """
-        for binding in (*before, *void):
+        for binding in before:
+            check_order(self._request, binding)
+        for binding in void:
             check_order(self._request, binding)
         duration = self._duration(contact)
         if duration == 0:
-            self.changes.extend(Change(Cause.UNREGISTERED, binding) for binding in (*before, *void))
+            self.changes += [Change(Cause.UNREGISTERED, binding) for binding in (*before, *void)]
             return
-        if any(contact.same_uri(binding) for binding in self.kept):
+        if self.kept and any(contact.same_uri(binding) for binding in self.kept):
             return
-        self.changes.extend(Change(Cause.UNREGISTERED, binding) for binding in (*before[1:], *void))
+        if void or len(before) > 1:
+            self.changes += [Change(Cause.UNREGISTERED, binding) for binding in (*before[1:], *void)]
         previous = before[0] if before else None
         number = previous.number if previous else bindings.new_number()
         binding = self._binding(contact, previous, duration, number)
@@ -102,9 +106,10 @@ class Draft:
 
     def _binding(self, contact: Contact, before: Binding | None, duration: int, number: int) -> Binding:
         request = self._request
+        subscriber, aor, _ = self._identity
         return Binding(
-            impi=self._identity.subscriber.impi,
-            aor=self._identity.aor,
+            impi=subscriber.impi,
+            aor=aor,
             contact=contact.text,
             flow=self._flow,
             number=number,

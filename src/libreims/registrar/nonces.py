@@ -61,7 +61,7 @@ class NonceTable:
     def __init__(self, clock: Clock, tokens: Tokens) -> None:
         self._clock = clock
         self._tokens = tokens
-        self._key = tokens.octets(32)
+        self._mac = blake2b(digest_size=_MAC_LENGTH // 2, key=tokens.octets(32))
         self._users: dict[str, list[Nonce]] = {}
         # One queue for each lifetime, so that each is in order of expiry; OrderedDict because most nonces
         # leave it before their time.
@@ -89,8 +89,9 @@ class NonceTable:
         return self._clock.time() - int(head[:8], 16) < MD5_LIFETIME
 
     def _signature(self, head: str, impi: str) -> str:
-        data = f"{head} {impi}".encode("utf-8", "surrogateescape")
-        return blake2b(data, digest_size=_MAC_LENGTH // 2, key=self._key).hexdigest()
+        mac = self._mac.copy()
+        mac.update(f"{head} {impi}".encode("utf-8", "surrogateescape"))
+        return mac.hexdigest()
 
     # --- kept nonces
 
@@ -133,9 +134,10 @@ class NonceTable:
         nonces = self._users.get(nonce.impi)
         if nonces is None or nonce not in nonces:
             return
-        nonces.remove(nonce)
-        if not nonces:
+        if len(nonces) == 1:
             del self._users[nonce.impi]
+        else:
+            nonces.remove(nonce)
         del self._queues[_lifetime(nonce)][nonce]
 
     def forget(self, impi: str) -> None:
@@ -144,9 +146,9 @@ class NonceTable:
             self.discard(nonce)
 
     def _add(self, nonce: Nonce) -> None:
-        self._expire()
+        now = self._expire()
         lifetime = _lifetime(nonce)
-        nonce.expires = self._clock.time() + lifetime
+        nonce.expires = now + lifetime
         nonces = self._users.get(nonce.impi)
         if nonces is None:
             self._users[nonce.impi] = [nonce]
@@ -156,7 +158,8 @@ class NonceTable:
                 self.discard(nonces[0])
         self._queues[lifetime][nonce] = None
 
-    def _expire(self) -> None:
+    def _expire(self) -> float:
+        """Drop what has expired; returns the time."""
         now = self._clock.time()
         for queue in self._queues.values():
             while queue:
@@ -164,6 +167,7 @@ class NonceTable:
                 if oldest.expires > now:
                     break
                 self.discard(oldest)
+        return now
 
 
 def _lifetime(nonce: Nonce) -> float:

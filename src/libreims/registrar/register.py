@@ -8,6 +8,7 @@ bindings read to the bindings written, happens in one step, so two REGISTERs nev
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from libreims.base.clock import UtcClock
 from libreims.base.errors import LibreImsError, Reject
@@ -15,7 +16,7 @@ from libreims.base.log import LayerLog
 from libreims.config.store import ConfigStore
 from libreims.cscf.answer import Answer
 from libreims.net import address
-from libreims.net.port import Flow
+from libreims.net.port import Address, Flow
 from libreims.proto.sip.message import Request
 from libreims.registrar.authentication import Authenticator
 from libreims.registrar.contacts import Contact, contact_header, read_contact
@@ -48,10 +49,15 @@ class Registrar:
 
     async def register(self, request: Request, flow: Flow) -> Answer:
         """Carry out one REGISTER. Raises Reject, SipParseError."""
-        if self._config.current.ipsec and requires_security(request):
+        settings = self._config.current
+        if settings.ipsec and requires_security(request):
             raise _no_ipsec(request)
-        identity = identify(request, self._database, self._config.current.domain)
-        scheme = await self._authenticate(request, identity, flow)
+        identity = identify(request, self._database, settings.domain)
+        scheme, entry = "none", identity.entry
+        if entry is None or entry.settings.authentication:
+            force = entry is not None and entry.settings.reauthenticate
+            result = await self._authenticator.authenticate(request, identity.subscriber, flow, force=force)
+            scheme = result.scheme
         if self._database.by_impi(identity.subscriber.impi) is None:
             raise Reject(403, f"{identity.subscriber.impi} was removed while it registered.")
         if request.contacts_star:
@@ -64,15 +70,6 @@ class Registrar:
                 f"{MAX_CONTACTS} are allowed.",
             )
         return self._update(request, identity, flow, contacts, scheme)
-
-    async def _authenticate(self, request: Request, identity: Identity, flow: Flow) -> str:
-        """Check the credentials and return the scheme, `none` where the IMPU needs none."""
-        entry = identity.entry
-        if entry is not None and not entry.settings.authentication:
-            return "none"
-        force = entry is not None and entry.settings.reauthenticate
-        result = await self._authenticator.authenticate(request, identity.subscriber, flow, force=force)
-        return result.scheme
 
     # --- the bindings
 
@@ -107,9 +104,10 @@ class Registrar:
         left = list(self._bindings.of(identity.subscriber.impi))
         draft = Draft(request, identity, flow, self._utc(), self._config.current)
         # First by URI, then by instance: a phone may register several URIs at once (UDP and TCP).
-        by_uri = [_take(left, contact.same_uri) for contact in contacts]
+        by_uri = [_take(left, contact.same_uri) if left else [] for contact in contacts]
         for contact, before in zip(contacts, by_uri, strict=True):
-            draft.place(contact, before, _take(left, contact.same_phone), self._bindings)
+            void = _take(left, contact.same_phone) if left else []
+            draft.place(contact, before, void, self._bindings)
         if draft.created and not identity.subscriber.multi_sim:
             left = draft.make_room(left, one_phone=scheme.startswith("AKA"))
         self._apply(identity, draft.changes)
@@ -167,21 +165,26 @@ class Registrar:
             path = [settings.path if settings.path[0] == "<" else f"<{settings.path}>", *path]
         if path:
             headers.append(("Path", ", ".join(path)))
-        if any(not binding.emergency for binding in shown):
-            headers.append(("Service-Route", f"<sip:orig@{address.text(flow.local)};lr>"))
-        associated = ", ".join(
-            public_address(settings, subscriber, entry)
-            for entry in subscriber.registered_with(shown[0].imei if shown else "")
-        )
+        if shown and not (shown[0].emergency and all(binding.emergency for binding in shown)):
+            headers.append(("Service-Route", _service_route(flow.local)))
+        entries = subscriber.registered_with(shown[0].imei if shown else "")
+        associated = ", ".join([public_address(settings, subscriber, entry) for entry in entries])
         if associated:
             headers.append(("P-Associated-URI", associated))
         return Answer(200, headers=tuple(headers))
 
 
+@lru_cache(64)
+def _service_route(local: Address) -> str:
+    return f"<sip:orig@{address.text(local)};lr>"
+
+
 def _take(bindings: list[Binding], fits: Callable[[Binding], bool]) -> list[Binding]:
     """Move what fits out of a list."""
     taken = [binding for binding in bindings if fits(binding)]
-    if taken:
+    if len(taken) == len(bindings):
+        bindings.clear()
+    elif taken:
         bindings[:] = [binding for binding in bindings if binding not in taken]
     return taken
 
@@ -199,6 +202,9 @@ def _check_phone(identity: Identity, contact: Contact) -> None:
 
 def requires_security(request: Request) -> bool:
     """Whether the phone registers with IPsec or not at all (RFC 3329 §2.3.1)."""
+    fields = request.fields
+    if "Require" not in fields and "Proxy-Require" not in fields:
+        return False
     return "sec-agree" in request.tokens("Require") or "sec-agree" in request.tokens("Proxy-Require")
 
 

@@ -25,9 +25,9 @@ class Registration:
         self._authenticator = authenticator
         self._agent = agent
 
-    async def register(self, transaction: ServerTransaction) -> Answer:
-        """Serve REGISTER. Raises Reject, SipParseError."""
-        return await self._registrar.register(transaction.request, transaction.flow)
+    def register(self, transaction: ServerTransaction) -> Coroutine[Any, Any, Answer]:
+        """Serve REGISTER. The coroutine raises Reject, SipParseError."""
+        return self._registrar.register(transaction.request, transaction.flow)
 
     def subscribe(self, transaction: ServerTransaction) -> Coroutine[Any, Any, None] | None:
         """Serve the first SUBSCRIBE, authenticated where configured. Raises Reject, SipParseError."""

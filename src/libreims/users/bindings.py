@@ -36,13 +36,12 @@ class Cause(StrEnum):
     UNREGISTERED = "unregistered"
     REJECTED = "rejected"
 
-    @property
-    def ends(self) -> bool:
-        """Whether the binding is gone after it."""
-        return self not in _LIVING
+    ends: bool
+    """Whether the binding is gone after it."""
 
 
-_LIVING = frozenset({Cause.REGISTERED, Cause.CREATED, Cause.REFRESHED, Cause.SHORTENED})
+for _cause in Cause:
+    _cause.ends = _cause not in (Cause.REGISTERED, Cause.CREATED, Cause.REFRESHED, Cause.SHORTENED)
 
 
 class Features(NamedTuple):
@@ -59,9 +58,10 @@ class Features(NamedTuple):
 NO_FEATURES = Features()
 
 
-@dataclass(frozen=True, slots=True)
+# One is made for each registration: `frozen` would make that three times as dear.
+@dataclass(slots=True, unsafe_hash=True)
 class Binding:
-    """One contact of one user."""
+    """One contact of one user; a value, never changed once it is made."""
 
     impi: str
     aor: str
@@ -95,8 +95,7 @@ class Binding:
     user_agent: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What happened to one binding; where `cause.ends`, `binding` is the one that is gone."""
 
     cause: Cause
@@ -105,8 +104,7 @@ class Change:
     """The one that `binding` takes the place of."""
 
 
-@dataclass(frozen=True, slots=True)
-class BindingsChanged:
+class BindingsChanged(NamedTuple):
     """Event: bindings of one user changed, in one procedure."""
 
     impi: str
@@ -173,7 +171,8 @@ class Bindings:
 
     def remaining(self, binding: Binding) -> int:
         """Seconds until a binding expires, rounded up, at least 0."""
-        return max(0, math.ceil(binding.expires_at - self._utc()))
+        left = math.ceil(binding.expires_at - self._utc())
+        return left if left > 0 else 0
 
     # --- changes
 
@@ -198,16 +197,21 @@ class Bindings:
         now = self._utc()
         done = []
         for change in changes:
-            old = change.binding if change.cause.ends else change.previous
+            cause, binding, previous = change
+            ends = cause.ends
+            old = binding if ends else previous
             gone = None if old is None else self._by_number.get(old.number)
             if gone is not None and gone.impi == impi:
                 bindings = [each for each in bindings if each is not gone]
-                self._forget(gone)
-            elif change.cause.ends:
+                if ends or not self._same_place(gone, binding):
+                    self._forget(gone)
+                else:
+                    del self._by_number[gone.number]
+            elif ends:
                 continue
-            if not change.cause.ends:
-                bindings.append(change.binding)
-                self._keep(change.binding, now)
+            if not ends:
+                bindings.append(binding)
+                self._keep(binding, now)
             done.append(change)
         if not done:
             return
@@ -243,6 +247,11 @@ class Bindings:
             others[number] = None
         elif others != number:
             self._by_remote[remote] = {others: None, number: None}
+
+    def _same_place(self, gone: Binding, binding: Binding) -> bool:
+        """A refresh from where the phone was, alone there: the indexes stay as they are."""
+        remote, number = binding.flow.remote, binding.number
+        return gone.number == number and gone.flow.remote == remote and self._by_remote[remote] == number
 
     def _forget(self, binding: Binding) -> None:
         number = binding.number

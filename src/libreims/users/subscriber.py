@@ -120,7 +120,8 @@ class Subscriber:
             for entry in self.impus
             if entry.key[:4] in ("sip:", "tel:") and entry.settings.associated and entry.applies_to(imei)
         ]
-        chosen.sort(key=_is_tel)
+        if len(chosen) > 1:
+            chosen.sort(key=_is_tel)
         return chosen
 
 

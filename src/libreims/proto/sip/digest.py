@@ -12,11 +12,11 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 from libreims.proto.sip.errors import SipParseError
-from libreims.proto.sip.grammar import LWS, closing_quote, quote, split_quoted, unquote
+from libreims.proto.sip.grammar import KEPT_LENGTH, LWS, closing_quote, quote, split_quoted, unquote
 
 MD5: Final = "MD5"
 SHA256: Final = "SHA-256"
@@ -27,7 +27,7 @@ AKAV2_SHA256: Final = "AKAv2-SHA-256"
 _AKAV2_LABEL: Final = b"http-digest-akav2-password"
 
 
-_PAIR: Final = re.compile(r"""([ \t]*([A-Za-z0-9_-]+)=(?:"([^"\\]*)"|([^",\\ \t]+))(?:,(?=[^,])|\Z))""")
+_PAIR: Final = re.compile(r"""[ \t]*([A-Za-z0-9_-]+)=(?:"([^"\\]*)"|([^",\\ \t]+))(?:,(?=[^,])|\Z)""")
 """A pair as phones write it, and the comma after it; what does not consist of these is looked at closely."""
 
 _HASHES: Final = {"MD5": "md5", "": "md5", "SHA-256": "sha256"}
@@ -48,8 +48,17 @@ def hash_name(algorithm: str) -> str:
 
 def _hash(name: str, data: bytes) -> str:
     if name == "md5":
-        return hashlib.md5(data, usedforsecurity=False).hexdigest()
+        return _md5(data).hexdigest()
     return hashlib.new(name, data).hexdigest()
+
+
+_md5 = partial(hashlib.md5, usedforsecurity=False)
+
+
+@lru_cache(256)
+def _hash_a2(name: str, method: str, uri: str) -> str:
+    """H(A2) without body: all phones of a domain register with the same method and URI."""
+    return _hash(name, _octets(f"{method}:{uri}"))
 
 
 def _octets(text: str) -> bytes:
@@ -90,12 +99,13 @@ def response(
     if algorithm.upper().endswith("-SESS"):
         ha1 = _hash(name, _octets(f"{ha1}:{nonce}:{cnonce}"))
     if qop == "auth-int":
-        a2 = f"{method}:{uri}:{_hash(name, body)}"
-    elif qop in ("", "auth"):
-        a2 = f"{method}:{uri}"
-    else:
+        ha2 = _hash(name, _octets(f"{method}:{uri}:{_hash(name, body)}"))
+    elif qop not in ("", "auth"):
         raise ValueError(f"unknown qop {qop!r}")
-    ha2 = _hash(name, _octets(a2))
+    elif len(uri) <= KEPT_LENGTH and len(method) <= KEPT_LENGTH:
+        ha2 = _hash_a2(name, method, uri)
+    else:
+        ha2 = _hash(name, _octets(f"{method}:{uri}"))
     if qop:
         return _hash(name, _octets(f"{ha1}:{nonce}:{nc}:{cnonce}:{qop}:{ha2}"))
     return _hash(name, _octets(f"{ha1}:{nonce}:{ha2}"))
@@ -137,11 +147,13 @@ def parse_directives(text: str) -> dict[str, str]:
     Raises SipParseError (400) for a pair without name, a name twice or a quoted string without end.
     """
     directives: dict[str, str] = {}
-    pairs = _PAIR.findall(text)
-    if sum([len(whole) for whole, _, _, _ in pairs]) == len(text):
-        for _, name, quoted, plain in pairs:
-            directives[name.lower()] = quoted or plain
-        if len(directives) == len(pairs):
+    # One turn of a capturing split is what lies between the pairs, then the three groups of a pair.
+    pieces = _PAIR.split(text)
+    if not any(pieces[::4]):
+        names, quoted, plain = pieces[1::4], pieces[2::4], pieces[3::4]
+        for name, one, other in zip(names, quoted, plain, strict=True):
+            directives[name.lower()] = one or other or ""
+        if len(directives) == len(names):
             return directives
         raise SipParseError(400, "Directive Twice")
     for part in split_quoted(text, ",", False):
@@ -163,6 +175,8 @@ def parse_directives(text: str) -> dict[str, str]:
 
 
 def _digest_directives(text: str) -> dict[str, str]:
+    if text[:7] == "Digest ":
+        return parse_directives(text[7:].rstrip(LWS))
     if not _is_digest(text):
         raise SipParseError(400, "Unknown Authentication Scheme")
     return parse_directives(text.strip(LWS)[6:])
@@ -288,21 +302,22 @@ class Credentials:
         Raises SipParseError (400) for another scheme or malformed directives.
         """
         directives = _digest_directives(text)
-        auts = directives.pop("auts", None)
-        return cls(
-            username=directives.pop("username", ""),
-            realm=directives.pop("realm", ""),
-            nonce=directives.pop("nonce", ""),
-            uri=directives.pop("uri", ""),
-            response=directives.pop("response", ""),
-            algorithm=directives.pop("algorithm", ""),
-            qop=directives.pop("qop", "").lower(),
-            nc=directives.pop("nc", ""),
-            cnonce=directives.pop("cnonce", ""),
-            opaque=directives.pop("opaque", None),
-            auts=None if auts is None else _decode_auts(auts),
-            others=directives,
-        )
+        take = directives.pop
+        self = cls.__new__(cls)
+        self.username = take("username", "")
+        self.realm = take("realm", "")
+        self.nonce = take("nonce", "")
+        self.uri = take("uri", "")
+        self.response = take("response", "")
+        self.algorithm = take("algorithm", "")
+        self.qop = take("qop", "").lower()
+        self.nc = take("nc", "")
+        self.cnonce = take("cnonce", "")
+        self.opaque = take("opaque", None)
+        auts = take("auts", None)
+        self.auts = None if auts is None else _decode_auts(auts)
+        self.others = directives
+        return self
 
     @classmethod
     def find(cls, lines: Iterable[str], realm: str | None = None) -> Credentials | None:
@@ -321,7 +336,7 @@ class Credentials:
     def nonce_count(self) -> int | None:
         """`nc` as a number; None when absent or not 8 hexadecimal digits (RFC 2617 §3.2.2)."""
         nc = self.nc
-        if len(nc) != 8 or any(digit not in "0123456789abcdefABCDEF" for digit in nc):
+        if len(nc) != 8 or nc.strip("0123456789abcdefABCDEF"):
             return None
         return int(nc, 16)
 

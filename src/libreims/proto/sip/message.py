@@ -21,6 +21,8 @@ __all__ = ["REASONS", "Message", "Request", "Response", "SipParseError", "canoni
 
 _DIALOG_FORMING: Final = frozenset({"INVITE", "SUBSCRIBE", "REFER", "NOTIFY", "UPDATE"})
 _NO_LINES: Final[list[str]] = []
+_STAR: Final = ["*"]
+_HOPS: Final = {str(number): number for number in range(256)}
 _WRITTEN_APART: Final = frozenset({"Via", "Content-Length"})
 MAX_SECONDS: Final = 2**32 - 1
 """The largest delta-seconds (RFC 3261 §20.19)."""
@@ -277,17 +279,18 @@ class Message:
         """The contacts; empty for `Contact: *`."""
         contacts = self._contacts
         if contacts is None:
-            if self.contacts_star:
+            lines = self.fields.get("Contact", _NO_LINES)
+            if lines == _STAR:
                 contacts = []
             else:
-                contacts = [NameAddr.parse(element) for element in self.elements("Contact")]
+                contacts = [NameAddr.parse(part) for line in lines for part in split_list(line)]
             self._contacts = contacts
         return contacts
 
     @property
     def contacts_star(self) -> bool:
         """Whether the Contact is `*` (RFC 3261 §10.2.2)."""
-        return self.fields.get("Contact") == ["*"]
+        return self.fields.get("Contact") == _STAR
 
     @property
     def routes(self) -> list[NameAddr]:
@@ -305,9 +308,11 @@ class Message:
         text = self.get("Max-Forwards")
         if text is None:
             return None
-        number = decimal(text)
-        if number is None or number > 255:
-            raise SipParseError(400, "Malformed Max-Forwards")
+        number = _HOPS.get(text)
+        if number is None:
+            number = decimal(text)
+            if number is None or number > 255:
+                raise SipParseError(400, "Malformed Max-Forwards")
         return number
 
     @property
