@@ -34,15 +34,18 @@ USERS = 200
 CONFIG = (
     'domain: "ims.test", sip_addr: "10.0.0.1", log_options: "all.level=error", ue_db: ['
     + ",".join(
-        f'{{impi: "u{n}@ims.test", imsi: "0010100{n:08d}", pwd: "secret", authent_qop: "auth", impu: ["sip:u{n}"]}}'
+        f'{{impi: "u{n}@ims.test", imsi: "0010100{n:08d}", pwd: "secret", '
+        f'authent_qop: "auth", impu: ["sip:u{n}"]}}'
         for n in range(USERS)
     )
     + "]"
 )
 SDP = (
-    "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nb=AS:41\r\nt=0 0\r\nm=audio 40000 RTP/AVP 104 102 110\r\n"
+    "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nb=AS:41\r\nt=0 0\r\n"
+    "m=audio 40000 RTP/AVP 104 102 110\r\n"
     "b=RS:0\r\nb=RR:2000\r\na=rtpmap:104 AMR-WB/16000/1\r\na=fmtp:104 mode-change-capability=2;max-red=0\r\n"
-    "a=rtpmap:102 AMR/8000/1\r\na=fmtp:102 mode-change-capability=2;max-red=0\r\na=rtpmap:110 telephone-event/16000\r\n"
+    "a=rtpmap:102 AMR/8000/1\r\na=fmtp:102 mode-change-capability=2;max-red=0\r\n"
+    "a=rtpmap:110 telephone-event/16000\r\n"
     "a=fmtp:110 0-15\r\na=sendrecv\r\na=ptime:20\r\na=maxptime:240\r\n"
 )
 
@@ -110,9 +113,11 @@ class Phones:
 
         def message(cseq: int, extra: str) -> bytes:
             return (
-                f"REGISTER sip:ims.test SIP/2.0\r\nVia: SIP/2.0/UDP {host}:5060;branch=z9hG4bKr{n}.{cseq};rport\r\n"
+                f"REGISTER sip:ims.test SIP/2.0\r\n"
+                f"Via: SIP/2.0/UDP {host}:5060;branch=z9hG4bKr{n}.{cseq};rport\r\n"
                 f"Max-Forwards: 70\r\nFrom: <sip:u{user}@ims.test>;tag=f{n}\r\nTo: <sip:u{user}@ims.test>\r\n"
-                f"Call-ID: r{n}\r\nCSeq: {cseq} REGISTER\r\nContact: <sip:u{user}@{host}:5060>;expires=3600\r\n"
+                f"Call-ID: r{n}\r\nCSeq: {cseq} REGISTER\r\n"
+                f"Contact: <sip:u{user}@{host}:5060>;expires=3600\r\n"
                 f"{extra}Supported: path\r\nUser-Agent: bench\r\nContent-Length: 0\r\n\r\n"
             ).encode()
 
@@ -123,7 +128,8 @@ class Phones:
         ha2 = hashlib.md5(b"REGISTER:sip:ims.test").hexdigest()
         response = hashlib.md5(f"{ha1}:{nonce}:00000001:abc:auth:{ha2}".encode()).hexdigest()
         credentials = (
-            f'Authorization: Digest username="u{user}@ims.test",realm="ims.test",nonce="{nonce}",uri="sip:ims.test",'
+            f'Authorization: Digest username="u{user}@ims.test",realm="ims.test",nonce="{nonce}",'
+            f'uri="sip:ims.test",'
             f'response="{response}",algorithm=MD5,qop=auth,nc=00000001,cnonce="abc"\r\n'
         )
         answer = self.pump(host, message(2, credentials))
