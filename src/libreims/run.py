@@ -8,7 +8,7 @@ import gc
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from libreims import __version__
 from libreims.base.clock import Cancellable
@@ -17,7 +17,7 @@ from libreims.base.log import Log
 from libreims.base.log_options import LogOptionsError, parse
 from libreims.base.tokens import Tokens
 from libreims.config.load import load
-from libreims.config.source import ConfigErrors
+from libreims.config.source import ConfigErrors, ConfigWarning
 from libreims.config.store import ConfigStore
 from libreims.net.address import text
 from libreims.net.sockets import SocketNetwork
@@ -56,16 +56,18 @@ def run(path: str) -> int:
     for warning in loaded.warnings:
         print(f"Warning: {warning}", flush=True)
     try:
-        return asyncio.run(_serve(ConfigStore(loaded.settings)))
+        return asyncio.run(_serve(ConfigStore(loaded.settings), loaded.warnings))
     except (LibreImsError, LogOptionsError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
 
 
-async def _serve(config: ConfigStore) -> int:
+async def _serve(config: ConfigStore, warnings: Iterable[ConfigWarning]) -> int:
     loop = asyncio.get_running_loop()
     log = _open_log(config)
     log.run_on(loop)
+    for warning in warnings:
+        log.layer("ims").warn(str(warning))
     server = Server(
         config, network=SocketNetwork(loop), clock=LoopClock(loop), utc=time.time, tokens=Tokens(), log=log
     )

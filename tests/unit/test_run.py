@@ -21,13 +21,20 @@ def config(tmp_path: Path, text: str) -> str:
         ('domain: "ims.test", sip_addr: [', "ims.cfg:1:"),
         ('domain: "ims.test", timer_t1: "soon"', "timer_t1"),
         ('domain: "ims.test"', "sip_addr is not set"),
-        ('domain: "ims.test", sip_addr: "192.0.2.77"', "sip_addr 192.0.2.77:5060"),
+        (
+            'domain: "ims.test", sip_addr: "192.0.2.77"',
+            "sip_addr 192.0.2.77:5060: Cannot assign requested address; it is no address of this machine",
+        ),
+        (
+            'domain: "ims.test", sip_addr: ["127.0.0.1:0", {addr: "127.0.0.1:45060"}, "127.0.0.1:45060"]',
+            "it is in sip_addr twice",
+        ),
         ('domain: "ims.test", sip_addr: "127.0.0.1", log_options: "sip.level=loud"', "loud"),
     ],
 )
 def test_faults_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, said: str) -> None:
     log = f', log_filename: "{tmp_path}/ims.log"'
-    assert run(config(tmp_path, text + (log if "[" not in text else ""))) == 1
+    assert run(config(tmp_path, text + (log if not text.endswith("[") else ""))) == 1
     assert said in capsys.readouterr().err
 
 
@@ -41,3 +48,4 @@ def test_what_is_odd_is_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[
         run(config(tmp_path, f'domain: "ims.test", log_filename: "{tmp_path}/ims.log", no_such_name: 1')) == 1
     )
     assert "no_such_name" in capsys.readouterr().out
+    assert "unused property 'no_such_name'" in (tmp_path / "ims.log").read_text()

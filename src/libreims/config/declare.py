@@ -7,6 +7,7 @@ A section of the configuration is a frozen dataclass whose fields are made by `p
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -160,7 +161,7 @@ class Reader:
         self.directory = directory
         """What relative file names are relative to."""
         self._later: dict[tuple[type[Any], str], tuple[int, int, State]] = {}
-        self._unused: dict[str, list[int]] = {}
+        self._unused: dict[tuple[type[Any], str], list[int]] = {}
         self._quiet = 0
 
     def error(self, mark: int, path: str, message: str) -> None:
@@ -216,7 +217,7 @@ class Reader:
 
     def _unknown(self, cls: type[Any], name: str, mark: int) -> None:
         if not self._quiet and name not in getattr(cls, "SILENT", ()):
-            self._unused.setdefault(name, []).append(mark)
+            self._unused.setdefault((cls, name), []).append(mark)
 
     def _note(self, cls: type[Any], name: str, mark: int, state: State) -> None:
         if not self._quiet:
@@ -228,12 +229,14 @@ class Reader:
         for (_, name), (mark, count, state) in self._later.items():
             more = f" ({count} times)" if count > 1 else ""
             self.diagnosis.warn(mark, f"property '{name}': {state}{more}")
-        for name, marks in self._unused.items():
+        for (cls, name), marks in self._unused.items():
+            similar = difflib.get_close_matches(name, declarations(cls), n=1, cutoff=0.8)
+            meant = f", is '{similar[0]}' meant?" if similar else ""
             for mark in marks[: self.UNUSED_SHOWN]:
-                self.diagnosis.warn(mark, f"unused property '{name}'")
+                self.diagnosis.warn(mark, f"unused property '{name}'{meant}")
             if len(marks) > self.UNUSED_SHOWN:
                 self.diagnosis.warn(
-                    marks[self.UNUSED_SHOWN], f"unused property '{name}' ({len(marks)} times in all)"
+                    marks[self.UNUSED_SHOWN], f"unused property '{name}'{meant} ({len(marks)} times in all)"
                 )
         self._later.clear()
         self._unused.clear()

@@ -28,6 +28,13 @@ _HEXADECIMAL = re.compile(r"x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})(?:\\u([0-9A-Fa-f
 _CLOSING = {"{": "}", "[": "]", "(": ")"}
 
 
+def shown_character(char: str) -> str:
+    """A character of a file ("" at its end) in a sentence, whatever it is."""
+    if not char:
+        return "the end"
+    return f"'{char}'" if char.isprintable() else f"the character U+{ord(char):04X}"
+
+
 class Expressions(Preprocessor):
     """Reads expressions; the parser derives from it and reads what has brackets."""
 
@@ -147,7 +154,7 @@ class Expressions(Preprocessor):
             return self._number(number[0])
         if char in "0123456789.":
             raise self.fault("number expected; strings need quotes")
-        raise self.fault(f"value expected, not '{char}'")
+        raise self.fault(f"value expected, not {shown_character(char)}")
 
     def _parentheses(self) -> Value:
         saved = self.enter_bracket("(")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ __all__ = ["ConfigErrors", "Loaded", "load", "loads", "parse", "read_text"]
 
 SIZE_LIMIT = 1 << 28
 """Bytes of one file; more is a mistake, a device for example."""
+
+_SHORT_MNC = re.compile(r"ims\.mnc(\d\d)\.mcc(\d{3})\.3gppnetwork\.org")
+"""A home domain made without the leading zero of TS 23.003 §13.2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,27 @@ def _typed(tree: Obj, diagnosis: Diagnosis, directory: str) -> Loaded:
         diagnosis.warn(None, f"domain is not set: '{settings.domain}' is used")
     reader.flush()
     diagnosis.check()
+    _doubt(settings, tree, diagnosis)
     return Loaded(settings, tuple(diagnosis.warnings), tree)
+
+
+def _doubt(settings: Settings, tree: Obj, diagnosis: Diagnosis) -> None:
+    """Warn of values that are allowed but hardly meant."""
+    for socket in settings.sip_addr:
+        host = socket.addr[0]
+        if host in ("0.0.0.0", "::"):
+            diagnosis.warn(
+                tree.marks["sip_addr"],
+                f"sip_addr: phones are told to answer to {host}, which reaches nobody: put the address of "
+                f'the network interface there, and bind_addr: "{host}" to listen on all',
+            )
+    short = _SHORT_MNC.fullmatch(settings.domain)
+    if short is not None:
+        diagnosis.warn(
+            tree.marks["domain"],
+            f"domain: phones with a SIM ask for ims.mnc0{short[1]}.mcc{short[2]}.3gppnetwork.org: "
+            "the MNC in a domain has three digits",
+        )
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from libreims.config import operators
-from libreims.config.expression import NAME, Expressions
+from libreims.config.expression import NAME, Expressions, shown_character
 from libreims.config.preprocessor import Frame, SyntaxFault, TooManyErrors
 from libreims.config.tree import Arr, Obj
 
@@ -173,7 +173,7 @@ class Parser(Expressions):
         word = _WORD.match(self.text, self.pos)
         if word is not None:
             return self.fault(f'a property name that starts with a digit needs quotes: "{word[0]}"')
-        return self.fault(f"property name expected, not '{char}'")
+        return self.fault(f"property name expected, not {shown_character(char)}")
 
     def _include_keyword(self, into: Obj, mark: int) -> None:
         if self.peek() == "":

@@ -247,7 +247,7 @@ def test_properties_of_the_mme_pass_in_silence_and_others_do_not() -> None:
     noise = 'pdn_list: [{ qci: 5 }], nssai: [], cag_info_list: [], count: 5, imeisv: "1"'
     assert warnings(f'ue_db: [{{ imsi: "001010000000001", {noise} }}]') == []
     assert warnings('ue_db: [{ imsi: "001010000000001", athent_type: "none" }]') == [
-        "1: unused property 'athent_type'"
+        "1: unused property 'athent_type', is 'authent_type' meant?"
     ]
 
 

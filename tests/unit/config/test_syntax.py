@@ -20,6 +20,8 @@ from support.config_text import errors, read
         ("{ a: 1 } b: 2", ["1:10: end of file expected after the closing '}'"]),
         ("a: 1 }", ["1:6: property name expected, not '}'"]),
         ("@: 1", ["1:1: property name expected, not '@'"]),
+        ("\x7fELF: 1", ["1:1: property name expected, not the character U+007F"]),
+        ("a: \x7f", ["1:4: value expected, not the character U+007F"]),
         (", a: 1", ["1:1: property name expected, not ','"]),
         ("5a: 1", ['1:1: a property name that starts with a digit needs quotes: "5a"']),
         ("[1]", ["1:1: property name expected: a file holds an object, not an array"]),
