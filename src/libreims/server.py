@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 
 from libreims import __version__
 from libreims.base.bus import Bus
@@ -37,7 +38,7 @@ from libreims.hss.builtin import BuiltinHss
 from libreims.hss.profile import SimProfile, sim_profile
 from libreims.media.relay import MediaRelay
 from libreims.net.address import text
-from libreims.net.port import Flow, Network, TcpOptions
+from libreims.net.port import Address, Flow, Network, TcpOptions
 from libreims.net.sip_transport import SipTransport
 from libreims.proto.sip.message import Request
 from libreims.proto.sip.stack import SipStack
@@ -88,6 +89,7 @@ class Server:
         self.stack.originated = deviations.originated
         self.stack.absorbed = callflow.received
         self.stack.stray = callflow.stray
+        self.stack.malformed = router.malformed
         self.stack.unfit = callflow.unfit
         self.stack.keep_octets = callflow.wants_octets
         self.stack.screen = deviations.cancel_screened
@@ -132,8 +134,7 @@ class Server:
             except OSError as error:
                 await self.stop()
                 raise LibreImsError(
-                    f"sip_addr {text(bound)}: {error.strerror or error}; is it an address of this machine, "
-                    "and is no other SIP server running?"
+                    f"sip_addr {text(bound)}: {error.strerror or error}; {_remedy(error, bound, settings)}"
                 ) from error
         await self.trunk.start()
 
@@ -167,6 +168,25 @@ class Server:
 
     def _transport_failed(self, flow: Flow, error: Exception) -> None:
         self.stack.transport_error(flow, error)
+
+
+def _remedy(error: OSError, bound: Address, settings: Settings) -> str:
+    """What to do where a SIP socket cannot be opened."""
+    if error.errno == errno.EADDRINUSE:
+        if [each.bind_addr or each.addr for each in settings.sip_addr].count(bound) > 1:
+            return "it is in sip_addr twice: take one out"
+        return (
+            f"another program uses this port, a SIP server perhaps: `ss -lnp 'sport = :{bound[1]}'` shows it"
+        )
+    if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+        if ":" in bound[0]:
+            return (
+                "it is no IPv6 address of this machine (`ip -6 addr` shows them): correct it or take it out"
+            )
+        return "it is no address of this machine (`ip addr` shows them): correct it"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "ports below 1024 need the right to use them (docs/troubleshooting.md): use a higher one"
+    return "is it an address of this machine (`ip addr`), and is no other SIP server running?"
 
 
 def tcp_options(settings: Settings) -> TcpOptions:

@@ -36,7 +36,7 @@ def test_without_sip_addr_it_says_what_is_missing() -> None:
 def test_an_address_that_is_taken_is_named_and_nothing_stays_open() -> None:
     async def check(lab: Lab) -> None:
         other = lab.network.udp(("2001:db8::1", 5060), lambda data, source: None)
-        with pytest.raises(LibreImsError, match=r"\[2001:db8::1\]:5060: .*; is it an address of this"):
+        with pytest.raises(LibreImsError, match=r"\[2001:db8::1\]:5060: .*; another program uses this port"):
             await lab.server.start()
         other.close()
         await asyncio.sleep(1)

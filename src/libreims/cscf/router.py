@@ -107,10 +107,24 @@ class Router:
     def bad_message(self, data: bytes, flow: Flow, error: SipParseError) -> None:
         """Octets that are no SIP message, or one that may not be answered."""
         self._counters.error("sip_bad_message")
+        if not data:
+            self._log.warn(
+                f"the TCP connection from {text(flow.remote)} is closed, what came is no SIP message that "
+                f"can be answered: {error.reason}"
+            )
+            return
         start = data[:60].split(b"\r\n", 1)[0].decode("ascii", "replace")
         self._log.warn(
             f"{len(data)} octets from {text(flow.remote)} ({flow.transport}) are no SIP message that can be "
             f"answered: {error.reason}; they begin with {start!r}"
+        )
+
+    def malformed(self, request: Request, flow: Flow, error: SipParseError) -> None:
+        """A request against the rules of SIP, which the stack answers."""
+        self._log.warn(
+            f"{error.status}: {request.method} from {text(flow.remote)} is against the rules of SIP: "
+            f"{error.reason}; mend the phone",
+            id=self._number(request) if request.get("Call-ID") else None,
         )
 
     # -- inside ----------------------------------------------------------------------------------------

@@ -161,3 +161,16 @@ def test_octets_that_are_no_sip_are_counted_and_told() -> None:
         assert "are no SIP message" in lab.log_text()
 
     play(scenario)
+
+
+def test_a_malformed_request_that_is_answered_leaves_a_line() -> None:
+    async def scenario(lab: Lab) -> None:
+        socket = lab.network.udp(("10.0.7.7", 7), lambda data, source: None)
+        head = "OPTIONS sip:ims.test SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.7.7:7;branch=z9hG4bK1\r\n"
+        socket.send((head + "From: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\n\r\n").encode(), ("10.0.0.1", 5060))
+        await asyncio.sleep(1)
+        socket.close()
+        line = "400: OPTIONS from 10.0.7.7:7 is against the rules of SIP: Missing C"
+        assert line in lab.log_text()
+
+    play(scenario)

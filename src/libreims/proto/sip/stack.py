@@ -110,8 +110,9 @@ class _Answered:
 class SipStack:
     """All transactions of one node.
 
-    `timers` may be replaced at run time and holds for what starts afterwards.  Four hooks for logs:
+    `timers` may be replaced at run time and holds for what starts afterwards.  Five hooks for logs:
     `originated` sees what the stack sends by itself (ACK, 100, answers to CANCEL and malformed requests),
+    `malformed` sees requests that are answered for their form alone, before their answer,
     `absorbed` sees requests that go no further (ACK to a failure, CANCEL, merged), `stray` sees
     responses without a transaction, which are dropped (RFC 6026 §8.9), `unfit` sees those that are dropped
     for what is in them, with a sentence that says what (RFC 3261 §8.1.3.3).  `keep_octets` is asked whether
@@ -130,6 +131,7 @@ class SipStack:
         self.absorbed: Callable[[Request, Flow], None] | None = None
         self.stray: Callable[[Response, Flow], None] | None = None
         self.unfit: Callable[[Response, Flow, str], None] | None = None
+        self.malformed: Callable[[Request, Flow, SipParseError], None] | None = None
         self.keep_octets: Callable[[], bool] | None = None
         self.screen: Callable[[ServerTransaction, ServerTransaction], bool] | None = None
         self.transmit = transport.send
@@ -333,6 +335,8 @@ class SipStack:
         except ValueError:  # too broken to be answered after all
             self.user.bad_message(data, flow, error)
             return
+        if self.malformed is not None:
+            self.malformed(request, flow, error)
         if self.originated is not None:
             self.originated(response, reply_flow)
         self.transmit(octets, reply_flow)
