@@ -150,6 +150,8 @@ class Authenticator:
             if error.kind is not HssFailure.NO_KEY or scheme == profile.authent_type:
                 raise self._hss_refusal(profile, error) from error
             # The phone asked for more than the configuration holds: offer what is configured.
+            if why == refusals.first(profile, algorithm):
+                why = refusals.without_key(profile, algorithm)
             return await self._challenge(profile, "", why, stale=stale)
         if isinstance(vector, AkaVector):
             return self._aka_challenge(profile, scheme, vector, why, stale=stale)

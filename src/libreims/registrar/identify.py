@@ -95,11 +95,7 @@ def _by_aor(request: Request, keys: tuple[str, ...], database: SubscriberDatabas
 def _unknown_impi(username: str, database: SubscriberDatabase) -> Reject:
     closest = database.closest_impi(username)
     if closest is None:
-        hint = f"ue_db has {len(database)} users and none like it"
+        hint = f"ue_db has {len(database)} users and none like it. Add one"
     else:
-        hint = f"the closest one configured is {closest}"
-    return Reject(
-        403,
-        f"There is no user with the IMPI {username}: {hint}. "
-        "The impi of the ue_db entry must be the username that the phone sends.",
-    )
+        hint = f"the closest one configured is {closest}. Add one, or correct that one"
+    return Reject(403, f"There is no user with the IMPI {username}: {hint}: impi is what the phone sends.")

@@ -31,6 +31,14 @@ def first(profile: AuthenticationProfile, algorithm: str) -> str:
     return f"{profile.impi} is challenged with {scheme}."
 
 
+def without_key(profile: AuthenticationProfile, algorithm: str) -> str:
+    """A first challenge weaker than the phone offers, as there are no keys of a SIM for more."""
+    return (
+        f"{profile.impi} offers {_shown(algorithm)} but has no keys of a SIM in ue_db, and is challenged "
+        f"with {profile.authent_type}: if it is a phone with a SIM, set K and opc."
+    )
+
+
 def unknown_nonce(profile: AuthenticationProfile) -> str:
     """An answer to a challenge that is not known any more."""
     return (

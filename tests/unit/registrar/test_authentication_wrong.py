@@ -129,6 +129,14 @@ def test_users_without_keys_get_a_reason() -> None:
     assert "has no password" in server.refuse(text.replace("AKAv1-", "")).why
 
 
+def test_a_sim_is_offered_but_only_a_password_is_known() -> None:
+    server = Server(password_user())
+    challenge = server.challenge(password_phone().first(DOMAIN))
+    assert read_challenge(challenge).algorithm == "MD5"
+    said = "offers AKAv1-MD5 but has no keys of a SIM in ue_db, and is challenged with MD5"
+    assert said in challenge.why
+
+
 def test_hss_that_does_not_answer_is_a_504() -> None:
     server = Server(settings_for())
 
