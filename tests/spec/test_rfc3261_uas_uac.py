@@ -18,7 +18,7 @@ BOB = f"sip:bob@{DOMAIN}"
 
 
 def test_8_2_1_a_method_inside_a_call_that_is_not_supported_gets_405_with_allow() -> None:
-    """A method that is not supported: "the UAS MUST generate a 405 ... MUST also add an Allow header field"."""
+    """Not supported: "the UAS MUST generate a 405 ... MUST also add an Allow header field"."""
 
     async def scenario(lab: Lab) -> None:
         alice, bob = await lab.registered("alice", "bob")
