@@ -267,7 +267,6 @@ class Settings(Checks):
         Struct(SessionExpires, short="duration"),
         "Session timer (RFC 4028).",
         runtime=True,
-        state=LATER,
     )
     rel100: bool = prop(
         True,
@@ -275,9 +274,8 @@ class Settings(Checks):
         "Reliable provisional responses (RFC 3262).",
         name="100rel",
         runtime=True,
-        state=LATER,
     )
-    use183: bool = prop(True, Boolean(), "Send 183 Session Progress.", state=LATER)
+    use183: bool = prop(True, Boolean(), "Send 183 Session Progress.")
     allow_hold_invite: bool = prop(
         True,
         Boolean(),
@@ -289,7 +287,6 @@ class Settings(Checks):
         precondition_kind(),
         "Resource reservation before alerting (RFC 3312).",
         runtime=True,
-        state=LATER,
     )
     p_called_party_id: bool = prop(
         False, Boolean(), "Add P-Called-Party-ID to INVITE and MESSAGE requests.", runtime=True
@@ -297,7 +294,7 @@ class Settings(Checks):
     dialog_timeout: int = prop(
         30, Integer(0, 864000), "Seconds without activity that end a call.", runtime=True
     )
-    early_media: bool = prop(True, Boolean(), "Handle media before the answer.", state=LATER)
+    early_media: bool = prop(True, Boolean(), "Handle media before the answer.")
     echo: tuple[ImpuSettings, ...] = prop((), impu_list(), "Numbers that answer and send the media back.")
     mt_call_sdp_file: str | None = prop(None, FileName(), "SDP for calls made by the server.", state=LATER)
     trunk: Trunk | None = prop(

@@ -72,13 +72,9 @@ class ImpuSettings(Checks):
     )
     authentication: bool = prop(True, Boolean(), "Authenticate requests for this identity.")
     ring_only: bool = prop(False, Boolean(), "Let it ring, but never answer.")
-    precondition: str | None = prop(
-        None, precondition_kind(), "Resource reservation before alerting.", state=LATER
-    )
-    rel100: bool | None = prop(
-        None, Boolean(), "Reliable provisional responses (RFC 3262).", name="100rel", state=LATER
-    )
-    use183: bool | None = prop(None, Boolean(), "Send 183 Session Progress.", state=LATER)
+    precondition: str | None = prop(None, precondition_kind(), "Resource reservation before alerting.")
+    rel100: bool | None = prop(None, Boolean(), "Reliable provisional responses (RFC 3262).", name="100rel")
+    use183: bool | None = prop(None, Boolean(), "Send 183 Session Progress.")
     preferred: bool = prop(
         False,
         Boolean(),
@@ -93,7 +89,7 @@ class ImpuSettings(Checks):
     )
     phone: bool = prop(False, Boolean(), "Add `user=phone` to the URI.")
     associated: bool = prop(True, Boolean(), "List the identity in P-Associated-URI.")
-    early_media: bool | None = prop(None, Boolean(), "Handle media before the answer.", state=LATER)
+    early_media: bool | None = prop(None, Boolean(), "Handle media before the answer.")
     display_name: str | None = prop(None, Text(r"[^\r\n]*", "a single line"), "Display name in SIP headers.")
     domain: str | None = prop(None, Text(), "Domain, instead of the user's or the server's.")
     p_called_party_id: str | None = prop(
@@ -107,7 +103,7 @@ class ImpuSettings(Checks):
     remote_control: bool = prop(False, Boolean(), "An echo call is answered by the remote API.", state=LATER)
     sdp_file: str | None = prop(None, FileName(), "SDP with which an echo call is answered.")
     session_expires: SessionExpires | None = prop(
-        None, Struct(SessionExpires, short="duration"), "Session timer of its calls.", state=LATER
+        None, Struct(SessionExpires, short="duration"), "Session timer of its calls."
     )
     bitrate_factor: float = prop(
         1.0, Number(0), "Factor for the bit rates asked for dedicated bearers.", state=LATER
