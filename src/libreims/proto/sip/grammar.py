@@ -26,9 +26,9 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 _PLAIN_VALUE: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~\[\]:]+")
 _GENERIC_PARAM: Final = (
     r"[ \t]*+[A-Za-z0-9\-.!%*_+`'~]++[ \t]*+"
-    r"(?:=[ \t]*+(?:\"(?:[^\"\\]|\\.)*+\"|[A-Za-z0-9\-.!%*_+`'~\[\]:]*+)[ \t]*+)?+"
+    r"(?:=[ \t]*+(?:\"[^\"\\]*+(?:\\.[^\"\\]*+)*\"|[A-Za-z0-9\-.!%*_+`'~\[\]:]*+)[ \t]*+)?"
 )
-_GENERIC_PARAMS: Final = re.compile(f"{_GENERIC_PARAM}(?:;{_GENERIC_PARAM})*+")
+_GENERIC_PARAMS: Final = re.compile(f"{_GENERIC_PARAM}(?:;{_GENERIC_PARAM})*", re.DOTALL)
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 _UINT32_DIGITS: Final = 10
 
