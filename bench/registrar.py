@@ -28,14 +28,14 @@ from libreims.config.schema import ImpuSettings, Settings, UserSettings
 from libreims.config.store import ConfigStore
 from libreims.cscf.answer import Answer
 from libreims.hss.builtin import BuiltinHss
-from libreims.hss.profile import SimProfile
+from libreims.hss.profile import SimProfile, sim_profile
 from libreims.net.port import Flow
 from libreims.proto.sip.digest import Challenge
 from libreims.proto.sip.message import Request, Response
 from libreims.proto.sip.parser import parse
 from libreims.registrar.authentication import Authenticator
 from libreims.registrar.register import Registrar
-from libreims.registrar.schemes import AuthenticationProfile
+from libreims.registrar.schemes import AuthenticationProfile, authentication_profile
 from libreims.users.bindings import Bindings
 from libreims.users.database import SubscriberDatabase
 from libreims.users.subscriber import Subscriber
@@ -67,7 +67,7 @@ class Bench:
     def __init__(self, users: int) -> None:
         began = time.process_time()
         self.count = users
-        settings = Settings(domain=DOMAIN)
+        settings = self.settings = Settings(domain=DOMAIN)
         self.database = SubscriberDatabase(print)
         for number in range(users):
             self.database.add(
@@ -92,10 +92,10 @@ class Bench:
 
     def _sim(self, impi: str) -> SimProfile | None:
         subscriber = self.database.by_impi(impi)
-        return None if subscriber is None else SimProfile(impi, "xor", None, pwd=subscriber.settings.pwd)
+        return None if subscriber is None else sim_profile(subscriber)
 
     def _profile(self, subscriber: Subscriber) -> AuthenticationProfile:
-        return AuthenticationProfile(subscriber.impi, DOMAIN, subscriber.settings.authent_type)
+        return authentication_profile(self.settings, subscriber)
 
     def serve(self, data: bytes, remote: tuple[str, int]) -> bytes:
         """One REGISTER from octets to octets."""

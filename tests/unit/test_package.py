@@ -26,6 +26,12 @@ def test_both_commands_are_the_program() -> None:
         assert callable(getattr(importlib.import_module(module), function))
 
 
+def test_every_page_is_in_the_table_of_the_readme() -> None:
+    table = (ROOT / "README.md").read_text().partition("## Where to go next")[2].partition("\n## ")[0]
+    linked = set(re.findall(r"\| \[(docs/[^]]+)\]\((docs/[^)]+)\) \|", table))
+    assert linked == {(f"docs/{page.name}",) * 2 for page in (ROOT / "docs").glob("*.md")}
+
+
 def test_no_possessive_repetition_of_a_group() -> None:
     """Python 3.11.2, which Debian 12 has, matches too much there; later versions do not."""
     possessive_group = re.compile(r"\)(?:[*+?]|\{\d*,?\d*\})\+|\(\?>")
