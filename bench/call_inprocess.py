@@ -35,8 +35,13 @@ CONFIG = (
     'domain: "ims.test", sip_addr: "10.0.0.1", log_options: "all.level=error", ue_db: ['
     + ",".join(
 <<<<<<< Updated upstream
+<<<<<<< Updated upstream
         f'{{impi: "u{n}@ims.test", imsi: "0010100{n:08d}", pwd: "secret", '
         f'authent_qop: "auth", impu: ["sip:u{n}"]}}'
+=======
+        f'{{impi: "u{n}@ims.test", imsi: "0010100{n:08d}", pwd: "secret", authent_qop: "auth", '
+        f'impu: ["sip:u{n}"]}}'
+>>>>>>> Stashed changes
 =======
         f'{{impi: "u{n}@ims.test", imsi: "0010100{n:08d}", pwd: "secret", authent_qop: "auth", '
         f'impu: ["sip:u{n}"]}}'
@@ -119,7 +124,11 @@ class Phones:
         def message(cseq: int, extra: str) -> bytes:
             return (
 <<<<<<< Updated upstream
+<<<<<<< Updated upstream
                 f"REGISTER sip:ims.test SIP/2.0\r\n"
+=======
+                "REGISTER sip:ims.test SIP/2.0\r\n"
+>>>>>>> Stashed changes
 =======
                 "REGISTER sip:ims.test SIP/2.0\r\n"
 >>>>>>> Stashed changes
@@ -139,7 +148,11 @@ class Phones:
         credentials = (
             f'Authorization: Digest username="u{user}@ims.test",realm="ims.test",nonce="{nonce}",'
 <<<<<<< Updated upstream
+<<<<<<< Updated upstream
             f'uri="sip:ims.test",'
+=======
+            'uri="sip:ims.test",'
+>>>>>>> Stashed changes
 =======
             'uri="sip:ims.test",'
 >>>>>>> Stashed changes
