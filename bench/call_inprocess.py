@@ -34,18 +34,8 @@ USERS = 200
 CONFIG = (
     'domain: "ims.test", sip_addr: "10.0.0.1", log_options: "all.level=error", ue_db: ['
     + ",".join(
-<<<<<<< Updated upstream
-<<<<<<< Updated upstream
         f'{{impi: "u{n}@ims.test", imsi: "0010100{n:08d}", pwd: "secret", '
         f'authent_qop: "auth", impu: ["sip:u{n}"]}}'
-=======
-        f'{{impi: "u{n}@ims.test", imsi: "0010100{n:08d}", pwd: "secret", authent_qop: "auth", '
-        f'impu: ["sip:u{n}"]}}'
->>>>>>> Stashed changes
-=======
-        f'{{impi: "u{n}@ims.test", imsi: "0010100{n:08d}", pwd: "secret", authent_qop: "auth", '
-        f'impu: ["sip:u{n}"]}}'
->>>>>>> Stashed changes
         for n in range(USERS)
     )
     + "]"
@@ -123,15 +113,7 @@ class Phones:
 
         def message(cseq: int, extra: str) -> bytes:
             return (
-<<<<<<< Updated upstream
-<<<<<<< Updated upstream
                 f"REGISTER sip:ims.test SIP/2.0\r\n"
-=======
-                "REGISTER sip:ims.test SIP/2.0\r\n"
->>>>>>> Stashed changes
-=======
-                "REGISTER sip:ims.test SIP/2.0\r\n"
->>>>>>> Stashed changes
                 f"Via: SIP/2.0/UDP {host}:5060;branch=z9hG4bKr{n}.{cseq};rport\r\n"
                 f"Max-Forwards: 70\r\nFrom: <sip:u{user}@ims.test>;tag=f{n}\r\nTo: <sip:u{user}@ims.test>\r\n"
                 f"Call-ID: r{n}\r\nCSeq: {cseq} REGISTER\r\n"
@@ -147,15 +129,7 @@ class Phones:
         response = hashlib.md5(f"{ha1}:{nonce}:00000001:abc:auth:{ha2}".encode()).hexdigest()
         credentials = (
             f'Authorization: Digest username="u{user}@ims.test",realm="ims.test",nonce="{nonce}",'
-<<<<<<< Updated upstream
-<<<<<<< Updated upstream
             f'uri="sip:ims.test",'
-=======
-            'uri="sip:ims.test",'
->>>>>>> Stashed changes
-=======
-            'uri="sip:ims.test",'
->>>>>>> Stashed changes
             f'response="{response}",algorithm=MD5,qop=auth,nc=00000001,cnonce="abc"\r\n'
         )
         answer = self.pump(host, message(2, credentials))

@@ -18,15 +18,7 @@ BOB = f"sip:bob@{DOMAIN}"
 
 
 def test_8_2_1_a_method_inside_a_call_that_is_not_supported_gets_405_with_allow() -> None:
-<<<<<<< Updated upstream
-<<<<<<< Updated upstream
     """Not supported: "the UAS MUST generate a 405 ... MUST also add an Allow header field"."""
-=======
-    """ "the UAS MUST generate a 405 (Method Not Allowed) response ... MUST also add an Allow header" """
->>>>>>> Stashed changes
-=======
-    """ "the UAS MUST generate a 405 (Method Not Allowed) response ... MUST also add an Allow header" """
->>>>>>> Stashed changes
 
     async def scenario(lab: Lab) -> None:
         alice, bob = await lab.registered("alice", "bob")
