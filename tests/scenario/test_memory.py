@@ -11,8 +11,9 @@ from libreims.call.leg_media import LegMedia
 from libreims.call.session import Session
 from libreims.media.relay import MediaPort
 from libreims.proto.sdp.description import SessionDescription
+from libreims.proto.sip.client_transaction import InviteClientTransaction
 from libreims.proto.sip.dialog import Dialog
-from support.lab import DOMAIN, Lab, Peer, play
+from support.lab import DOMAIN, SERVER, Lab, Peer, play
 
 OF_CALLS = (Leg, Session, LegMedia, MediaPort, SessionDescription, Dialog)
 LINGER = 300.0
@@ -57,5 +58,25 @@ def test_calls_leave_no_cycles() -> None:
             assert alive() - before == Counter()
         finally:
             gc.enable()
+
+    play(scenario)
+
+
+def test_of_an_answered_invite_is_kept_what_further_answers_need() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await lab.registered("alice", "bob")
+        invited = alice.send("INVITE", f"sip:{bob.name}@{DOMAIN}", body=alice.sdp())
+        invite = await bob.expect("INVITE")
+        bob.respond(invite, 200, bob.sdp())
+        alice.ack(invited, await invited.response(200))
+        first = await bob.expect_ack()
+        invites = [each for each in gc.get_objects() if isinstance(each, InviteClientTransaction)]
+        kept = [each for each in invites if each.flow.local[0] == SERVER]
+        assert len(kept) == 1
+        assert kept[0].request.fields.keys() == {"From", "To", "Call-ID", "CSeq"}
+        assert kept[0].request.body == b""
+        bob.respond(invite, 200, bob.sdp())  # as if our ACK had been lost
+        again = await bob.expect_ack()
+        assert [again.get(name) for name in ("CSeq", "To")] == [first.get(name) for name in ("CSeq", "To")]
 
     play(scenario)

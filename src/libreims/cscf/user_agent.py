@@ -20,6 +20,7 @@ from libreims.proto.sip.flow import Address, Flow
 from libreims.proto.sip.message import Request, Response
 from libreims.proto.sip.server_transaction import ServerTransaction
 from libreims.proto.sip.stack import ClientListener, SipStack
+from libreims.proto.sip.transaction import State
 from libreims.proto.sip.uri import Uri
 
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REGISTER, SUBSCRIBE"
@@ -194,6 +195,8 @@ class _Seen:
     def response_received(self, transaction: ClientTransaction, response: Response) -> None:
         self._callflow.received(response, transaction.flow)
         self._listener.response_received(transaction, response)
+        if transaction.state is State.ACCEPTED and transaction.request.body:
+            transaction.abridge()  # every call of the last 64*T1 has one of these
 
     def timed_out(self, transaction: ClientTransaction) -> None:
         self._callflow.unanswered(transaction.request, transaction.flow)

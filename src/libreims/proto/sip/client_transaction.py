@@ -13,6 +13,7 @@ from libreims.proto.sip.flow import Flow
 from libreims.proto.sip.message import Request, Response
 from libreims.proto.sip.transaction import ClientKey, ClientListener, Layer, State
 
+_LASTING = ("From", "To", "Call-ID", "CSeq")
 _HAIR = 1e-6
 """Seconds that a timer may seem to come early, by rounding."""
 
@@ -71,6 +72,9 @@ class ClientTransaction:
         del headers
         return None
 
+    def abridge(self) -> None:
+        """The user has seen the 2xx to its INVITE: let go of what later ones do not need."""
+
     def give_up(self) -> None:
         """Wait for the answer of an INVITE no longer than 64*T1; any other request is bounded already."""
 
@@ -82,7 +86,7 @@ class ClientTransaction:
         """Send, again after `first` seconds and so on (timers A, E); on UDP it is over after `end` (B, F)."""
         layer = self._layer
         clock = layer.clock
-        data = self.request.encode()
+        data = layer.encoded(self.request)
         if self.flow.transport == "TCP":
             self._timeout = clock.call_later(end, self._timed_out)
         else:
@@ -223,6 +227,16 @@ class InviteClientTransaction(ClientTransaction):
             self._layer.client_accepted(self, self._layer.timers.m)
         if self.state is State.ACCEPTED and self.listener is not None:
             self.listener.response_received(self, response)
+
+    def abridge(self) -> None:
+        """Keep of the request what an ACK and the dialog of another fork take from it (RFC 6026 §8.4).
+
+        An accepted INVITE stays for 64*T1; its body and other headers are most of what it weighs.
+        """
+        if self.state is State.ACCEPTED:
+            whole = self.request
+            fields = {name: whole.fields[name] for name in _LASTING if name in whole.fields}
+            self.request = Request(whole.method, whole.uri, fields)
 
     def _failure(self, response: Response) -> None:
         """RFC 3261 §17.1.1.2: 300-699 is acknowledged here, each retransmission again."""

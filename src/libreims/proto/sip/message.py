@@ -52,7 +52,7 @@ class Message:
         self.fields = fields
         self.body = body
         self.octets = b""
-        """As it came, where the stack was asked to keep that (`SipStack.keep_octets`); else empty."""
+        """As it came or went, where the stack was asked to keep that (`SipStack.keep_octets`); else empty."""
         self._contacts: list[NameAddr] | None = None
         self._via: Via | None = None
         self._from: NameAddr | None = None

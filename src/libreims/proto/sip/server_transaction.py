@@ -147,8 +147,8 @@ class NonInviteServerTransaction(ServerTransaction):
         """Trying, Proceeding: 1xx -> Proceeding, final -> Completed."""
         if self.answered:
             return
-        data = response.encode()
         layer = self._layer
+        data = layer.encoded(response)
         if response.status < 200:
             self.state = State.PROCEEDING
             self._last = data
@@ -214,13 +214,13 @@ class InviteServerTransaction(ServerTransaction):
         """Proceeding: 1xx, 2xx -> Accepted, 300-699 -> Completed.  Accepted: a further 2xx goes out once."""
         status = response.status
         if self.state is State.PROCEEDING:
-            data = response.encode()
+            data = self._layer.encoded(response)
             self._last = data
             if status >= 200:
                 self._final(status, response)
             self._layer.transmit(data, self.reply_flow)
         elif self.state is State.ACCEPTED and 200 <= status < 300:
-            self._layer.transmit(response.encode(), self.reply_flow)
+            self._layer.transmit(self._layer.encoded(response), self.reply_flow)
 
     def _final(self, status: int, response: Response) -> None:
         layer = self._layer

@@ -116,7 +116,7 @@ class SipStack:
     `absorbed` sees requests that go no further (ACK to a failure, CANCEL, merged), `stray` sees
     responses without a transaction, which are dropped (RFC 6026 §8.9), `unfit` sees those that are dropped
     for what is in them, with a sentence that says what (RFC 3261 §8.1.3.3).  `keep_octets` is asked whether
-    somebody wants to see what comes as it came (`Message.octets`).  `screen` is asked before the CANCEL
+    somebody wants to see messages as they come and go (`Message.octets`).  `screen` is asked before the CANCEL
     of an INVITE with a `context` is answered: True when it has dealt with the CANCEL, and the INVITE goes on.
     """
 
@@ -197,7 +197,7 @@ class SipStack:
     def send(self, request: Request, flow: Flow) -> None:
         """Send the ACK to a 2xx, which has no transaction (RFC 3261 §13.2.2.4); a Via is put on top."""
         request.prepend("Via", self._via(flow) + self.tokens.branch())
-        self.transmit(request.encode(), flow)
+        self.transmit(self.encoded(request), flow)
 
     @property
     def transactions(self) -> int:
@@ -362,11 +362,18 @@ class SipStack:
 
     # -- what transactions call (`transaction.Layer`) --------------------------------------------
 
+    def encoded(self, message: Message) -> bytes:
+        """The octets of a message, left with it where somebody wants to see them."""
+        data = message.encode()
+        if self.keep_octets is not None and self.keep_octets():
+            message.octets = data
+        return data
+
     def transmit_own(self, message: Message, flow: Flow) -> bytes:
         """Send what the stack itself made."""
+        data = self.encoded(message)
         if self.originated is not None:
             self.originated(message, flow)
-        data = message.encode()
         self.transmit(data, flow)
         return data
 

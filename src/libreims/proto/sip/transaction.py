@@ -81,6 +81,9 @@ class Layer(Protocol):
     def transmit(self, data: bytes, flow: Flow) -> None:
         """Send octets."""
 
+    def encoded(self, message: Message) -> bytes:
+        """The octets of a message that is about to be sent."""
+
     def transmit_own(self, message: Message, flow: Flow) -> bytes:
         """Send what the stack itself made (ACK, 100); returns the octets for retransmission."""
 
