@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from libreims.base.clock import Clock
 from libreims.base.log import LayerLog
+from libreims.base.slow_timers import SlowTimers
 from libreims.base.tokens import Tokens
 from libreims.config.store import ConfigStore
 from libreims.cscf.user_agent import UserAgent
@@ -37,3 +38,8 @@ class CallServices:
     log: LayerLog
     dialogs: Dialogs
     policy: PolicyControl = field(default_factory=Off)
+    slow: SlowTimers = field(init=False)
+    """For timers of minutes, one for each dialog."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "slow", SlowTimers(self.clock))

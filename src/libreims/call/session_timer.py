@@ -93,12 +93,13 @@ class SessionTimer:
         self._agreed = agreed
         if agreed is None:
             return
-        clock = self._leg.services.clock
-        self._deadline = clock.time() + agreed.end_after
-        if agreed.refresh_after is not None:
-            self._timer = clock.call_later(agreed.refresh_after, self._refresh)
+        services = self._leg.services
+        refresh, end = agreed.refresh_after, agreed.end_after
+        self._deadline = services.clock.time() + end
+        if refresh is not None:
+            self._timer = services.slow.call_later(refresh, self._refresh)
         else:
-            self._timer = clock.call_later(agreed.end_after, self._expired)
+            self._timer = services.slow.call_later(end, self._expired)
 
     def stop(self) -> None:
         """Neither refresh nor end the session any more, until the next request agrees on it anew."""
@@ -114,12 +115,12 @@ class SessionTimer:
         """Try it again, or, where there is no time left for that, end the session."""
         if self._agreed is None or self._timer is not None:
             return
-        clock = self._leg.services.clock
-        left = self._deadline - clock.time()
+        services = self._leg.services
+        left = self._deadline - services.clock.time()
         if left > AGAIN:
-            self._timer = clock.call_later(AGAIN, self._refresh)
+            self._timer = services.slow.call_later(AGAIN, self._refresh)
         else:
-            self._timer = clock.call_later(max(0.0, left), self._expired)
+            self._timer = services.slow.call_later(max(0.0, left), self._expired)
 
     @guarded
     def _refresh(self) -> None:
