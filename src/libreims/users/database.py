@@ -58,6 +58,7 @@ class SubscriberDatabase:
                 database.add_echo(impu)
             except LibreImsError as error:
                 warn(str(error))
+        database._doubt_all()
         return database
 
     def __len__(self) -> int:
@@ -182,6 +183,24 @@ class SubscriberDatabase:
         """Take an echo number out, by its normal form."""
         return self._echo.pop(key, None)
 
+    def _doubt_all(self) -> None:
+        """Say what users have not or have in common, in one line each for any number of users."""
+        lacking = [each for each in self._by_impi.values() if not _authenticates(each.settings)]
+        if lacking:
+            more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+            self._warn(
+                f"{lacking[0].impi}{more} can never register: there is neither K nor pwd in ue_db. "
+                "Set one, or authent_type to none."
+            )
+        shared = [(key, owners) for key, owners in self._by_key.items() if isinstance(owners, list)]
+        if shared:
+            (key, owners), more = shared[0], f" and {len(shared) - 1} more" if len(shared) > 1 else ""
+            names = ", ".join(owner.impi for owner in owners[:3])
+            self._warn(
+                f"{key}{more} in impu of several users ({names}): a call goes to the phones of all. "
+                "Correct impu if that is not meant."
+            )
+
     def _doubt(self, subscriber: Subscriber) -> None:
         """Say what will not do what it looks like."""
         settings = subscriber.settings
@@ -226,6 +245,11 @@ class SubscriberDatabase:
                     self._by_key[key] = owners[0]
             else:
                 del self._by_key[key]
+
+
+def _authenticates(settings: UserSettings) -> bool:
+    """Whether a phone of this user can ever be let in."""
+    return settings.K is not None or settings.pwd is not None or settings.authent_type == "none"
 
 
 def _likeness(asked: str, known: str) -> int:

@@ -86,8 +86,22 @@ def test_loading_takes_the_first_and_goes_on() -> None:
     warnings: list[str] = []
     database = SubscriberDatabase.of(settings, warnings.append)
     assert [each.impi for each in database] == ["a@d"]
-    assert len(warnings) == 3
+    assert len(warnings) == 4
+    assert warnings[-1].startswith("a@d can never register: there is neither K nor pwd in ue_db.")
     assert len(database.echo) == 1
+
+
+def test_users_who_share_a_number_or_have_no_key_are_named_in_one_line_each() -> None:
+    entries = [f'{{impi: "u{n}", nai: "{n}", impu: ["tel:1", "tel:{n % 5 + 2}"]}}' for n in range(10)]
+    warnings: list[str] = []
+    SubscriberDatabase.of(loads(f"ue_db: [{','.join(entries)}]").settings, warnings.append)
+    keys, numbers = warnings
+    assert keys.startswith("u0 and 9 more can never register")
+    assert numbers.startswith("tel:1 and 5 more in impu of several users (u0, u1, u2): a call goes to")
+    warnings.clear()
+    text = 'ue_db: [{impi: "a", nai: "a", pwd: "x"}, {impi: "b", nai: "b", authent_type: "none"}]'
+    SubscriberDatabase.of(loads(text).settings, warnings.append)
+    assert warnings == []
 
 
 def test_echo_numbers() -> None:
