@@ -6,6 +6,7 @@ INDENT = "        "
 _BREAK = "\n" + INDENT
 _ROW = 16
 _CONTROLS = bytes(octet for octet in range(32) if octet not in b"\t\r\n") + b"\x7f"
+_UNUSUAL = _CONTROLS + b"\t"
 
 
 def escape(text: str) -> str:
@@ -39,7 +40,7 @@ def hex_dump(data: bytes, max_size: int) -> str:
 
 def message_dump(data: bytes, max_size: int) -> str:
     """A SIP message from the wire: header and text bodies as text, a binary body (SMS) in hexadecimal."""
-    if data.isascii() and len(data.translate(None, _CONTROLS)) == len(data):
+    if data.isascii() and len(data.translate(None, _UNUSUAL)) == len(data):
         # The usual case, worth its own line: three times as fast as looking at every character.
         return f"{INDENT}{_BREAK.join(data.decode('ascii').rstrip().splitlines())}\n\n"
     head, separator, body = data.partition(b"\r\n\r\n")

@@ -144,7 +144,7 @@ class LogFile:
             self._fd = os.open(self.path, flags, 0o644)
             self._size = os.fstat(self._fd).st_size
         except OSError as error:
-            self._failed(f"cannot open log file {self.path}", error)
+            self._failed(f"cannot open log file {self.path} (log_filename)", error)
             return False
         self._entries = 0
         for line in self.head(self._date() if rotated else None):

@@ -208,7 +208,9 @@ class Locator:
                     f"which is not registered now; phones with these IMEIs are: {phones}"
                 )
             else:
-                reasons.append(f"{subscriber.impi} is known but not registered now")
+                reasons.append(
+                    f"{subscriber.impi} is known but not registered now; its phone has to register first"
+                )
         return "; ".join(reasons)
 
 

@@ -124,10 +124,10 @@ class Registrar:
             return
         for change in changes:
             binding = change.binding
+            left = f"{self._bindings.remaining(binding)} s left, " if not change.cause.ends else ""
             self._log.info(
                 f"{impi} {change.cause}: {binding.contact} as {binding.aor}, "
-                f"{self._bindings.remaining(binding)} s left, from {address.text(binding.flow.remote)} "
-                f"{binding.flow.transport}",
+                f"{left}from {address.text(binding.flow.remote)} {binding.flow.transport}",
                 id=binding.number,
             )
 

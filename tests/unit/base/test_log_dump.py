@@ -32,6 +32,10 @@ def test_a_binary_body_is_shown_in_hexadecimal() -> None:
     )
 
 
+def test_tabs_are_spaces() -> None:
+    assert message_dump(b"\tMESSAGE\tsip:a", 32) == "            MESSAGE    sip:a\n\n"
+
+
 def test_text_in_utf8_is_shown_as_it_is() -> None:
     assert "Zoë" in message_dump("MESSAGE sip:a SIP/2.0\r\n\r\nZoë".encode(), 32)
 
