@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from libreims.base.errors import LibreImsError
@@ -270,7 +270,3 @@ def count_up(identity: str, offset: int) -> str:
         return f"{user}{offset}{at}{host}"
     number = int(user[start:end]) + offset
     return f"{user[:start]}{number:0{end - start}d}{user[end:]}{at}{host}"
-
-
-SECRET_FIELDS = frozenset(f.name for f in fields(SimCard) if not f.repr) | {"password"}
-"""Names whose values are never printed."""

@@ -68,14 +68,14 @@ def test_without_a_domain_there_is_a_default_and_a_warning() -> None:
 
 
 def test_an_address_that_nobody_reaches_and_a_short_mnc_are_doubted() -> None:
-    loaded = loads('domain: "ims.mnc01.mcc208.3gppnetwork.org",\nsip_addr: "0.0.0.0",')
+    loaded = loads('domain: "ims.mnc01.mcc001.3gppnetwork.org",\nsip_addr: "0.0.0.0",')
     assert [str(each) for each in loaded.warnings] == [
         "ims.cfg:2: sip_addr: phones are told to answer to 0.0.0.0, which reaches nobody: put the address of "
         'the network interface there, and bind_addr: "0.0.0.0" to listen on all',
-        "ims.cfg:1: domain: phones with a SIM ask for ims.mnc001.mcc208.3gppnetwork.org: the MNC in a domain "
+        "ims.cfg:1: domain: phones with a SIM ask for ims.mnc001.mcc001.3gppnetwork.org: the MNC in a domain "
         "has three digits",
     ]
-    good = 'domain: "ims.mnc001.mcc208.3gppnetwork.org", sip_addr: {addr: "::1", bind_addr: "::"}'
+    good = 'domain: "ims.mnc001.mcc001.3gppnetwork.org", sip_addr: {addr: "::1", bind_addr: "::"}'
     assert loads(good).warnings == ()
 
 

@@ -19,7 +19,7 @@ from support.phones import OPC, K, RegistrarStub
 
 
 class _Server:
-    """The registrar stub on a loop of its own."""
+    """A registrar on a loop of its own."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()

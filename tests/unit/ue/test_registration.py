@@ -1,4 +1,4 @@
-"""REGISTER from a phone's side, against a registrar stub on virtual time."""
+"""REGISTER from a phone's side, against a scripted registrar on virtual time."""
 
 from __future__ import annotations
 

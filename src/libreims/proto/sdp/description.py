@@ -192,10 +192,6 @@ class MediaDescription:
         """The same m-line with other lines below it."""
         return self._with(self.port, self.count, (self.lines[0], *lines))
 
-    def with_port(self, port: int) -> MediaDescription:
-        """The same lines with another port and a port count of 1."""
-        return self._with(port, 1, (self.head(port), *self.lines[1:]))
-
     def replaced(self, port: int, lines: Iterable[str]) -> MediaDescription:
         """The m-line with another port, a port count of 1, and other lines below it."""
         return self._with(port, 1, (self.head(port), *lines))
