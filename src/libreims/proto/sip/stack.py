@@ -116,8 +116,8 @@ class SipStack:
     `absorbed` sees requests that go no further (ACK to a failure, CANCEL, merged), `stray` sees
     responses without a transaction, which are dropped (RFC 6026 §8.9), `unfit` sees those that are dropped
     for what is in them, with a sentence that says what (RFC 3261 §8.1.3.3).  `keep_octets` is asked whether
-    somebody wants to see messages as they come and go (`Message.octets`).  `screen` is asked before the CANCEL
-    of an INVITE with a `context` is answered: True when it has dealt with the CANCEL, and the INVITE goes on.
+    somebody wants to see messages as they come and go (`Message.octets`).  `screen` is asked before the
+    CANCEL of an INVITE with a `context` is answered: True when it has dealt with it, and the INVITE goes on.
     """
 
     def __init__(
@@ -371,9 +371,9 @@ class SipStack:
 
     def transmit_own(self, message: Message, flow: Flow) -> bytes:
         """Send what the stack itself made."""
-        data = self.encoded(message)
         if self.originated is not None:
-            self.originated(message, flow)
+            self.originated(message, flow)  # may put headers in
+        data = message.encode()
         self.transmit(data, flow)
         return data
 
