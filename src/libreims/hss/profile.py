@@ -12,7 +12,7 @@ from libreims.proto.aka.factory import sim_algorithm
 from libreims.users.subscriber import Subscriber
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class SimProfile:
     """Keys of one user; the representation shows none of them."""
 

@@ -24,6 +24,19 @@ MAX_CONTACTS = 10
 class Draft:
     """The changes of one REGISTER, in the order in which they will be made."""
 
+    __slots__ = (
+        "_flow",
+        "_identity",
+        "_now",
+        "_path",
+        "_request",
+        "_settings",
+        "_user_agent",
+        "changes",
+        "created",
+        "kept",
+    )
+
     def __init__(
         self, request: Request, identity: Identity, flow: Flow, now: float, settings: Settings
     ) -> None:

@@ -60,6 +60,8 @@ def scheme_for(profile: AuthenticationProfile, algorithm: str) -> str:
 
     The client's own when that is at least the configured one, else the configured one.
     """
+    if not algorithm or algorithm == ALGORITHMS.get(profile.authent_type):
+        return profile.authent_type
     offered = _BY_ALGORITHM.get(algorithm.lower())
     if offered is not None and at_least(offered, profile.authent_type):
         return offered

@@ -203,10 +203,10 @@ class Bindings:
             gone = None if old is None else self._by_number.get(old.number)
             if gone is not None and gone.impi == impi:
                 bindings = [each for each in bindings if each is not gone]
-                if ends or not self._same_place(gone, binding):
-                    self._forget(gone)
+                if not ends and gone.number == binding.number and gone.flow.remote == binding.flow.remote:
+                    self._take_out(gone)
                 else:
-                    del self._by_number[gone.number]
+                    self._forget(gone)
             elif ends:
                 continue
             if not ends:
@@ -248,10 +248,13 @@ class Bindings:
         elif others != number:
             self._by_remote[remote] = {others: None, number: None}
 
-    def _same_place(self, gone: Binding, binding: Binding) -> bool:
-        """A refresh from where the phone was, alone there: the indexes stay as they are."""
-        remote, number = binding.flow.remote, binding.number
-        return gone.number == number and gone.flow.remote == remote and self._by_remote[remote] == number
+    def _take_out(self, binding: Binding) -> None:
+        """What is refreshed from the same place comes back at once: its deadline only moves."""
+        number = binding.number
+        del self._by_number[number]
+        others = self._by_remote[binding.flow.remote]
+        if isinstance(others, dict):
+            others.pop(number, None)
 
     def _forget(self, binding: Binding) -> None:
         number = binding.number

@@ -10,8 +10,10 @@ host, no parameters, no visual separators.  Configuration is indexed by `normali
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import unquote
 
+from libreims.proto.sip.grammar import KEPT, KEPT_LENGTH
 from libreims.proto.sip.uri import Uri
 
 _SEPARATORS = str.maketrans("", "", "-.() ")
@@ -102,6 +104,10 @@ def _digits(number: str) -> str:
 
 
 def _sip_candidates(user: str, phone: bool) -> tuple[str, ...]:
+    return _kept_candidates(user, phone) if len(user) <= KEPT_LENGTH else _read_candidates(user, phone)
+
+
+def _read_candidates(user: str, phone: bool) -> tuple[str, ...]:
     head, parameters, _ = user.partition(";")
     number = head.translate(_SEPARATORS)
     if not _is_number(number):
@@ -110,6 +116,10 @@ def _sip_candidates(user: str, phone: bool) -> tuple[str, ...]:
     if phone or parameters:
         return keys
     return tuple(dict.fromkeys((f"sip:{user}", *keys)))
+
+
+_kept_candidates = lru_cache(KEPT)(_read_candidates)
+"""The two requests of a registration, and those of a call, ask for the same."""
 
 
 def _number_candidates(number: str) -> tuple[str, ...]:

@@ -32,6 +32,8 @@ MALFORMED_EXPIRES: Final = 3600
 
 def delta_seconds(text: str) -> int:
     """Seconds of an Expires header or `expires` parameter: too large is the maximum, malformed is 3600."""
+    if len(text) < 10 and text.isascii() and text.isdigit():
+        return int(text)
     text = text.strip(LWS)
     seconds = decimal(text)
     if seconds is None:
