@@ -16,6 +16,7 @@ _EPILOG = """\
 other commands:
   libreims demo     two simulated phones register, call each other and hang up: shows that it works
   libreims ue ...   a simulated phone; see libreims ue --help
+  libreims docs     for developers: write docs/configuration.md and docs/compatibility.md anew
 
 exit status: 0 when all went well, 1 when the configuration or the machine stands
 against it, 2 for wrong arguments

@@ -67,7 +67,7 @@ def _remark(step: Line) -> str:
 def verdict(cast: Cast, a: Actor, b: Actor, seconds: float) -> str:
     """The last line when all is well."""
     talk, heard, echo = audio(call_of(a, 0)), audio(call_of(b, 0)), audio(call_of(a, 1))
-    where = f"A at {text(cast.a.server)}, B at {text(cast.b.server)}"
+    where = f"A by way of {text(cast.a.server)}, B of {text(cast.b.server)}"
     there = f"A said {talk['packets_sent']} RTP packets, B heard {heard['packets']}"
     back = f"B said {heard['packets_sent']}, A heard {talk['packets']}"
     return (
