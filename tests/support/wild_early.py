@@ -1,4 +1,4 @@
-"""A wild phone that knows 100rel, UPDATE before the answer, preconditions and session timers, without manners."""
+"""A wild phone with 100rel, UPDATE before the answer, preconditions and session timers, without manners."""
 
 from __future__ import annotations
 
