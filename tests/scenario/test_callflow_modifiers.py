@@ -10,6 +10,7 @@ import pytest
 from libreims.net.simulated import Packet
 from libreims.proto.sip.dialog import Dialog
 from libreims.users.subscriber import Subscriber
+from support.calls import hung_up
 from support.lab import CONFIG, DOMAIN, Lab, Peer, play
 
 BOB = f"sip:bob@{DOMAIN}"
@@ -73,12 +74,6 @@ async def connected(caller: Peer, callee: Peer) -> tuple[Dialog, Dialog]:
     await callee.expect_ack()
     await asyncio.sleep(0.1)
     return mo, callee.answered(invite)
-
-
-async def hung_up(caller: Peer, mo: Dialog, callee: Peer) -> None:
-    bye = caller.in_dialog(mo, "BYE")
-    assert (await bye.final()).status == 200
-    callee.respond(await callee.expect("BYE"), 200)
 
 
 def packets_to(lab: Lab, peer: Peer) -> list[Packet]:

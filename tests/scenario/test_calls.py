@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from libreims.proto.sdp.description import SessionDescription
-from libreims.proto.sip.dialog import Dialog
 from libreims.proto.sip.message import Message
+from support.calls import connected, hung_up
 from support.lab import CONFIG, DOMAIN, Lab, Outcome, Peer, play
 
 CONFIG_PATIENT = CONFIG + "\ndialog_timeout: 0,"
@@ -16,25 +16,6 @@ CONFIG_PATIENT = CONFIG + "\ndialog_timeout: 0,"
 
 def described(message: Message) -> SessionDescription:
     return SessionDescription.parse(message.body)
-
-
-async def connected(caller: Peer, callee: Peer, uri: str = "") -> tuple[Dialog, Dialog]:
-    """A call that is on; the dialogs of both peers."""
-    call = caller.send("INVITE", uri or f"sip:{callee.name}@{DOMAIN}", body=caller.sdp())
-    invite = await callee.expect("INVITE")
-    callee.respond(invite, 180)
-    await call.response(180)
-    callee.respond(invite, 200, callee.sdp())
-    mo = caller.ack(call, await call.response(200))
-    await callee.expect_ack()
-    await asyncio.sleep(0.1)
-    return mo, callee.answered(invite)
-
-
-async def hung_up(caller: Peer, mo: Dialog, callee: Peer) -> None:
-    bye = caller.in_dialog(mo, "BYE")
-    assert (await bye.final()).status == 200
-    callee.respond(await callee.expect("BYE"), 200)
 
 
 def test_a_call_with_ringing_answer_and_hang_up() -> None:
