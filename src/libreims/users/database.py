@@ -106,7 +106,7 @@ class SubscriberDatabase:
             if owners is not None:
                 several = [owners] if isinstance(owners, Subscriber) else owners
                 return tuple(
-                    Found(owner, entry) for owner in several for entry in owner.impus if entry.key == key
+                    [Found(owner, entry) for owner in several for entry in owner.impus if entry.key == key]
                 )
             echo = self._echo.get(key)
             if echo is not None:

@@ -56,10 +56,11 @@ def has_cookie(via: Via) -> bool:
 
 def merge_key(request: Request) -> MergeKey | None:
     """What the same request has in common when it comes by two paths; None inside a dialog (§8.2.2.2)."""
-    if "tag" in request.to.params:
+    params = request.to.params
+    if params and "tag" in params:
         return None
-    cseq = request.cseq
-    return request.call_id, request.from_.params.get("tag"), cseq.number, cseq.method
+    number, method = request.cseq
+    return request.call_id, request.from_.tag, number, method
 
 
 def ack_key(ack: Request) -> AckKey:

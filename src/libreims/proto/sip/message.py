@@ -284,6 +284,8 @@ class Message:
             lines = self.fields.get("Contact", _NO_LINES)
             if lines == _STAR:
                 contacts = []
+            elif len(lines) == 1 and lines[0] and "," not in lines[0]:
+                contacts = [NameAddr.parse(lines[0])]
             else:
                 contacts = [NameAddr.parse(part) for line in lines for part in split_list(line)]
             self._contacts = contacts

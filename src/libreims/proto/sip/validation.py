@@ -99,12 +99,11 @@ def _check_syntax(request: Request, schemes: Collection[str]) -> Refusal | None:
         raise SipParseError(400, "To Is No Address-of-Record")
     fields = request.fields
     if "Contact" in fields:
-        if request.contacts_star:
-            if method != "REGISTER":
-                raise SipParseError(400, "Contact Is No Address")
-        else:
-            for contact in request.contacts:
-                contact.uri  # noqa: B018  (read now, so that no procedure meets a malformed one)
+        contacts = request.contacts
+        if not contacts and request.contacts_star and method != "REGISTER":
+            raise SipParseError(400, "Contact Is No Address")
+        for contact in contacts:
+            contact.uri  # noqa: B018  (read now, so that no procedure meets a malformed one)
     if "Route" in fields:
         for route in request.routes:
             route.uri  # noqa: B018
