@@ -222,7 +222,7 @@ class SubscriberDatabase:
                     f"The IMSI {imsi} of {impi} belongs to {first.impi} already, which keeps it: "
                     f"{impi} is found by its IMPI and IMPUs only."
                 )
-        for key in {entry.key for entry in subscriber.impus}:
+        for key in dict.fromkeys(entry.key for entry in subscriber.impus):
             owners = self._by_key.setdefault(key, subscriber)
             if isinstance(owners, list):
                 owners.append(subscriber)
