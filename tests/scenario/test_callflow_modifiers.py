@@ -11,74 +11,52 @@ from support.callflow import BOB, IMEI, INSTANCE, connected, having, packets_to
 from support.calls import hung_up
 from support.lab import CONFIG, DOMAIN, Lab, play
 
-BARRING = r"""
+NO_ABROAD = r"""
 {
-    impu: "sip:barring",
-    match: '^\\+33',
-    callflow_modifier: [
-        {
-            method: "INVITE",
-            code: 403,
-            stop: true,
-            log: "Call barring",
-            custom_headers: [
-                {
-                    name: "Reason",
-                    value: "SIP; cause=21; text=\"Call barring active\"",
-                    replace: true,
-                },
-            ],
-        },
-    ],
+    impu: "sip:no-abroad",
+    match: '^\\+44',
+    callflow_modifier: [{
+        log: "Not abroad", method: "INVITE", code: 403, stop: true,
+        custom_headers: [{ name: "Reason", replace: true, value: "SIP; cause=21; text=\"Not abroad\"" }],
+    }],
 }
 """
-FORWARD = """
+AWAY = """
 {
-    impu: "tel:123456",
-    callflow_modifier: [
-        {
-            method: "INVITE",
-            code: 302,
-            stop: true,
-            log: "Call forward",
-            custom_headers: [
-                {
-                    name: "Contact",
-                    value: "<tel:666>",
-                    replace: true,
-                },
-            ],
-        },
-    ],
+    impu: "tel:2001",
+    callflow_modifier: [{
+        log: "Away", method: "INVITE", code: 302, stop: true,
+        custom_headers: [{ name: "Contact", replace: true, value: "<tel:666>" }],
+    }],
 }
 """
 
 
-# -- the manual's examples ------------------------------------------------------------------------------
+# -- what the manual shows ---------------------------------------------------------------------------------
 
 
-def test_call_barring_as_the_manual_prints_it() -> None:
+def test_call_barring_by_the_beginning_of_the_number() -> None:
     """Manual §7.1."""
 
     async def scenario(lab: Lab) -> None:
         (alice,) = await lab.registered("alice")
-        call = alice.send("INVITE", "tel:+33612345678", body=alice.sdp())
+        call = alice.send("INVITE", "tel:+447700900123", body=alice.sdp())
         refusal = await call.final()
         assert refusal.status == 403
-        assert refusal.get_all("Reason") == ['SIP; cause=21; text="Call barring active"']
+        assert refusal.get_all("Reason") == ['SIP; cause=21; text="Not abroad"']
         assert call.statuses == [403]
-        assert "Call barring: applies to INVITE received" in lab.log_text()
+        assert "Not abroad: applies to INVITE received" in lab.log_text()
         lab.nothing_left()
 
-    play(scenario, CONFIG.replace("echo: [", f"echo: [{BARRING}, "))
+    play(scenario, CONFIG.replace("echo: [", f"echo: [{NO_ABROAD}, "))
 
 
-def test_call_forward_as_the_manual_prints_it() -> None:
+def test_call_forward_to_another_number() -> None:
     """Manual §7.2: the 302 of the callee's modifier reaches the caller, registered or not."""
 
     async def scenario(lab: Lab) -> None:
         (alice,) = await lab.registered("alice")
-        call = alice.send("INVITE", "tel:123456", body=alice.sdp())
+        call = alice.send("INVITE", "tel:2001", body=alice.sdp())
         forward = await call.final()
         assert forward.status == 302
         assert forward.get_all("Contact") == ["<tel:666>"]
@@ -87,16 +65,16 @@ def test_call_forward_as_the_manual_prints_it() -> None:
         mo = alice.ack(again, await again.response(200))
         assert (await alice.in_dialog(mo, "BYE").final()).status == 200
 
-    play(scenario, CONFIG.replace('"tel:0600000002"', f'{FORWARD}, "tel:0600000002"'))
+    play(scenario, CONFIG.replace('"tel:0600000002"', f'{AWAY}, "tel:0600000002"'))
 
 
 def test_a_caller_that_is_not_registered_is_refused_as_ever() -> None:
     async def scenario(lab: Lab) -> None:
         mallory = await lab.peer("mallory")
-        assert (await mallory.send("INVITE", "tel:123456", body=mallory.sdp()).final()).status == 403
-        assert "Call forward" not in lab.log_text()
+        assert (await mallory.send("INVITE", "tel:2001", body=mallory.sdp()).final()).status == 403
+        assert "Away" not in lab.log_text()
 
-    play(scenario, CONFIG.replace('"tel:0600000002"', f'{FORWARD}, "tel:0600000002"'))
+    play(scenario, CONFIG.replace('"tel:0600000002"', f'{AWAY}, "tel:0600000002"'))
 
 
 # -- registration ------------------------------------------------------------------------------------------

@@ -155,7 +155,7 @@ def test_4_braces_at_top_level_are_optional() -> None:
     assert evaluate("") == evaluate("{}") == evaluate("// nothing") == {}
 
 
-# 5. Quotes of property names are optional, unless the name starts with a number
+# 5. Names without quotes
 
 
 def test_5_quotes_of_names_are_optional() -> None:
