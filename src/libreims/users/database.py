@@ -237,7 +237,7 @@ class SubscriberDatabase:
         self._matching.pop(subscriber.impi, None)
         if self._by_imsi.get(subscriber.imsi) is subscriber:
             del self._by_imsi[subscriber.imsi]
-        for key in {entry.key for entry in subscriber.impus}:
+        for key in dict.fromkeys(entry.key for entry in subscriber.impus):
             owners = self._by_key[key]
             if isinstance(owners, list):
                 owners.remove(subscriber)
