@@ -47,7 +47,13 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield running
 
 
-def phone(server: Server, folder: Path, name: str, *, tcp: bool = False, ipv6: bool = False) -> SippPhone:
+VOLTE = ';+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel"'
+"""Contact parameter of a phone that knows preconditions (TS 24.229 §5.1.1.2.1)."""
+
+
+def phone(
+    server: Server, folder: Path, name: str, *, tcp: bool = False, ipv6: bool = False, features: str = ""
+) -> SippPhone:
     return SippPhone(
         folder,
         server.address6 if ipv6 else server.address,
@@ -56,6 +62,7 @@ def phone(server: Server, folder: Path, name: str, *, tcp: bool = False, ipv6: b
         host="::1" if ipv6 else "",
         port=free_port("::1") if ipv6 else 5060,
         tcp=tcp,
+        features=features,
     )
 
 
@@ -98,10 +105,11 @@ def test_life_of_a_registration(server: Server, tmp_path: Path, name: str) -> No
 class Call:
     """Two registered SIPp phones, one calls the other."""
 
-    def __init__(self, server: Server, folder: Path, **options: bool) -> None:
+    def __init__(self, server: Server, folder: Path, *, features: str = "", **options: bool) -> None:
+        """`features`: those of the callee's Contact."""
         self.server = server
         self.caller = phone(server, folder, "alice", **options)
-        self.callee = phone(server, folder, "bob", **options)
+        self.callee = phone(server, folder, "bob", features=features, **options)
         self.caller.register()
         self.callee.register()
 
@@ -190,3 +198,56 @@ def test_a_long_invite_reaches_a_phone_without_tcp(server: Server, tmp_path: Pat
     log = Call(server, tmp_path).play("call_long", "answer")
     assert re.search(r"bob takes no TCP connection: its large requests go over UDP", log)
     assert "call ends after" in log
+
+
+@pytest.mark.parametrize(
+    ("caller", "callee"),
+    [
+        ("call_precondition", "answer_precondition"),
+        ("call_precondition_late", "answer"),
+        ("call", "answer_precondition_met"),
+        ("call_reliable", "answer"),
+    ],
+)
+@pytest.mark.parametrize("way", WAYS[:2])
+def test_reliable_calls(
+    server: Server, tmp_path: Path, way: dict[str, bool], caller: str, callee: str
+) -> None:
+    """100rel and preconditions on both legs, on the caller's only, on the callee's only."""
+    features = VOLTE if "precondition" in callee else ""
+    log = Call(server, tmp_path, features=features, **way).play(caller, callee)
+    assert re.search(r"call ends after .*alice hung up", log), re.findall("call ends.*", log)
+    assert len(closed_ports(log)) == 2
+
+
+def test_many_calls_with_preconditions(server: Server, tmp_path: Path) -> None:
+    """Beside each other, nothing is refused and nothing left over."""
+    calls = 60
+    call = Call(server, tmp_path, features=VOLTE)
+    log = call.play("call_precondition", "answer_precondition", calls=calls, rate=25)
+    assert len(re.findall("call ends after .*alice hung up", log)) == calls
+    assert len(closed_ports(log)) == 2 * calls
+    assert set(re.findall(r"\[SIP\] (?:TO|FROM) .* ([4-6]\d\d) [A-Z]", log)) == {"401"}
+
+
+def test_echo_with_preconditions(server: Server, tmp_path: Path) -> None:
+    alice = phone(server, tmp_path, "alice")
+    alice.register()
+    alice.play("call_precondition", to="666")
+    log = server.log_text
+    assert len(closed_ports(log)) == 1
+    assert len(re.findall(r"FROM .* (PRACK|UPDATE) ", log)) == 3
+
+
+def test_session_timer(tmp_path: Path) -> None:
+    """422 with Min-SE, then refreshes by the server after half the time, at most a second later."""
+    timer = 'session_expires: {duration: 4, min: 4, method: "update"},\n'
+    with serving(tmp_path, CONFIG + timer) as server:
+        alice = phone(server, tmp_path, "alice")
+        alice.register()
+        alice.play("call_timer", to="666")
+        log = server.log_text
+    assert len(re.findall(r"TO .* 422 ", log)) == 1
+    refreshes = re.findall(r"(?m)^(\d\d):(\d\d):(\d\d\.\d+) .* TO .* UPDATE ", log)
+    times = [int(hour) * 3600 + int(minute) * 60 + float(second) for hour, minute, second in refreshes]
+    assert (times[1] - times[0]) % 86400 == pytest.approx(2.5, abs=1)

@@ -37,8 +37,12 @@ class SippPhone:
         host: str = "",
         port: int = 5060,
         tcp: bool = False,
+        features: str = "",
     ) -> None:
-        """`credentials`: what SIPp's `[authentication ...]` takes, password=... or aka_K=..."""
+        """`credentials`: what SIPp's `[authentication ...]` takes, password=... or aka_K=...
+
+        `features`: parameters of its Contact, each with its semicolon.
+        """
         self.folder = folder
         self.server = server
         self.user = user
@@ -46,6 +50,7 @@ class SippPhone:
         self.host = host or loopback()
         self.port = port
         self.tcp = tcp
+        self.features = features
         self._runs = 0
 
     def start(
@@ -68,7 +73,7 @@ class SippPhone:
         command += ["-timeout", "40s", "-timeout_error", "-recv_timeout", "20000"]
         command += ["-trace_err", "-error_file", base.with_suffix(".errors")]
         command += ["-trace_msg", "-message_file", base.with_suffix(".messages")]
-        command += [*options, self.server]
+        command += ["-key", "features", self.features, *options, self.server]
         return SippRun(command, base, name=f"SIPp {self.user} {scenario}")
 
     def answering(self, scenario: str, **options: object) -> SippRun:
