@@ -31,6 +31,8 @@ ue_db: [
     authent_type: "AKAv1", impu: ["sip:sim", "tel:1001"] }},
   {{ imsi: "001010000000002", impi: "bob", pwd: "builder", authent_qop: "auth,auth-int",
     impu: ["sip:bob", "tel:1002"] }},
+  {{ imsi: "001010000000003", impi: "sim2", sim_algo: "milenage", K: "{K}", opc: "{OPC}",
+    authent_type: "AKAv1", impu: ["sip:sim2", "tel:1003"] }},
 ],
 """
 CALLER = (
@@ -122,17 +124,25 @@ def capture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Capture]:
         yield Capture(file, server)
 
 
-def test_nothing_is_malformed(capture: Capture) -> None:
+def nothing_is_malformed(capture: Capture) -> None:
     assert capture.summary("_ws.malformed || _ws.short") == []
 
 
-def test_the_experts_have_nothing_to_say(capture: Capture) -> None:
+def the_experts_have_nothing_to_say(capture: Capture) -> None:
     """Neither errors nor warnings, but for those about the kernel's TCP on a busy machine."""
     found = capture.fields(
         "_ws.expert && !tcp.analysis.flags", "frame.number", "_ws.expert.severity", "_ws.expert.message"
     )
     serious = [each for each in found if any(int(severity) >= WARNING for severity in each[1].split(","))]
     assert serious == []
+
+
+def test_nothing_is_malformed(capture: Capture) -> None:
+    nothing_is_malformed(capture)
+
+
+def test_the_experts_have_nothing_to_say(capture: Capture) -> None:
+    the_experts_have_nothing_to_say(capture)
 
 
 def test_every_packet_is_recognised(capture: Capture) -> None:
@@ -206,3 +216,55 @@ def test_control_of_the_voice(capture: Capture) -> None:
     senders = {ssrc for (ssrc,) in capture.fields("rtcp.pt == 200", "rtcp.senderssrc")}
     assert senders <= streams
     assert len(senders) >= 4
+
+
+@pytest.fixture(scope="module")
+def reliable_capture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Capture]:
+    """Two phones with SIM, 100rel, preconditions and session timers: one calls the other, then the echo."""
+    folder = tmp_path_factory.mktemp("tshark")
+    file = folder / "capture.pcapng"
+    options = ["--k", K, "--opc", OPC, "--100rel", "--precondition", "--session-expires", "1800", *PATIENT]
+    with contextlib.ExitStack() as stack:
+        prefix = tuple(stack.enter_context(Namespace({})).prefix)
+        with (
+            capturing(file, prefix),
+            serving(folder, CONFIG, host="127.0.0.1", ipv6=True, prefix=prefix) as server,
+        ):
+            steps = ("register", "expect-call", "expect-hangup")
+            callee = ue(
+                *(folder, server.address6, "sim2", *steps),
+                options=["--answer-delay", "0.1", *options],
+                local="::1",
+                prefix=prefix,
+            )
+            stack.enter_context(callee)
+            server.wait_for_log("sim2 registered")
+            calls = ("register", "call", "1003", "expect-audio", 10, "hangup", "call", "666", "hangup")
+            caller = ue(
+                *(folder, server.address, "sim", *calls), options=options, local="127.0.0.1", prefix=prefix
+            )
+            stack.enter_context(caller)
+            for phone in (caller, callee):
+                assert phone.wait() == 0, phone.text
+        yield Capture(file, server)
+
+
+def test_a_call_with_preconditions(reliable_capture: Capture) -> None:
+    """100rel, PRACK, UPDATE, precondition lines and session timers, all of them seen and none found wrong."""
+    nothing_is_malformed(reliable_capture)
+    the_experts_have_nothing_to_say(reliable_capture)
+    methods = Counter(
+        method for (method,) in reliable_capture.fields("sip.Method && !icmp && !icmpv6", "sip.Method")
+    )
+    assert methods["INVITE"] == 2 + 1
+    # 183 and 180 are acknowledged, and the resources told, on each leg.
+    assert methods["PRACK"] == 2 * methods["INVITE"]
+    assert methods["UPDATE"] == methods["INVITE"]
+    reliable = reliable_capture.fields("sip.RSeq", "sip.Status-Code")
+    assert Counter(status for (status,) in reliable) == {"183": 3, "180": 3}
+    responses = reliable_capture.fields('sip.Status-Code && sip.CSeq.method == "PRACK"', "sip.Status-Code")
+    assert set(responses) == {("200",)}
+    assert len(reliable_capture.fields('sdp.media_attribute.field == "conf"', "frame.number")) >= 2
+    timers = reliable_capture.fields("sip.Session-Expires && sip.Status-Code == 200", "sip.Session-Expires")
+    assert {value.partition(";")[0] for (value,) in timers} == {"1800"}
+    assert "Number of resent SIP messages: 0" in reliable_capture.statistics("sip,stat")
