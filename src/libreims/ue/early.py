@@ -303,6 +303,11 @@ class EarlyCallee:
             self._suspended = False
             self._call.ring()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether preconditions keep the phone from ringing, and so from being answered (RFC 3312 §7.2)."""
+        return self._suspended
+
     def may_answer(self) -> bool:
         """Whether the 200 goes out now; else `pick_up` is called when it may."""
         return self._reliable is None or self._reliable.success()

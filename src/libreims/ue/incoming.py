@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from libreims.base.clock import Cancellable
 from libreims.base.errors import LibreImsError, Reject
@@ -99,11 +99,13 @@ class IncomingCall(Call):
             self.reject(status)
 
     def answer(self) -> None:
-        """Pick up. Raises CallError unless it rings here."""
+        """Pick up, once preconditions let it ring. Raises CallError unless it comes in here."""
         if self.state is not CallState.OFFERED:
             return super().answer()
         self._stop_timer()
-        if self.early.may_answer():
+        if self.early.waiting:
+            self._mode = replace(self._mode, status=200, delay=0.0)
+        elif self.early.may_answer():
             self.pick_up()
 
     def pick_up(self) -> None:

@@ -123,6 +123,22 @@ def test_the_callee_rings_only_when_both_have_their_bearers() -> None:
     run(scenario)
 
 
+def test_who_picks_up_before_it_rings_is_connected_when_it_would_ring() -> None:
+    async def scenario() -> None:
+        network = SimulatedNetwork(asyncio.get_running_loop(), seed=1)
+        a, b = await pair(network, "precondition", "precondition")
+        b.answer_mode = RING
+        call = a.call("1")
+        await asyncio.sleep(0.25)
+        b.calls[0].answer()
+        await call.wait_answered()
+        call.hang_up()
+        await at_rest(network, a, b)
+        assert ladder(a).index("< 200 UPDATE *") < ladder(a).index("< 200 INVITE")
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_lost_messages_do_no_harm(seed: int) -> None:
     async def scenario() -> None:
