@@ -76,9 +76,17 @@ def test_registration_with_md5(server: Server, tmp_path: Path, name: str, tcp: b
 
 
 def test_registration_with_a_sim(server: Server, tmp_path: Path) -> None:
-    """SIPp checks MAC and computes RES with its own Milenage."""
+    """SIPp checks MAC and computes RES with its own Milenage.
+
+    It takes RES for a text that ends at a zero octet: with 3 % of all challenges its response is wrong.
+    """
     sim = SippPhone(tmp_path, server.address, "sim", credentials=f"aka_OP=0x{OP} aka_K=0x{K} aka_AMF=0x{AMF}")
-    sim.register()
+    for _ in range(4):
+        with sim.start("register") as run:
+            if run.wait() == 0:
+                break
+    else:
+        raise AssertionError(run.errors)
     assert "algorithm=AKAv1-MD5" in server.log_text
     assert "sim registered: " in server.log_text
 
