@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import ParamSpec
 
 from libreims.base.clock import Cancellable
 from libreims.base.errors import Reject
@@ -32,6 +33,10 @@ from libreims.call.events import (
 from libreims.call.party import CallingParty, Party
 from libreims.call.services import CallServices
 
+Args = ParamSpec("Args")
+
+NEW = "new"
+"""Nothing is offered yet."""
 INIT = "init"
 RINGING = "ringing"
 START = "start"
@@ -39,6 +44,10 @@ STOP = "stop"
 
 MO = "MO"
 MT = "MT"
+
+
+FAULT = Cause("internal error", sip_reason(500, "Internal error"), 500)
+"""What both sides are told when the program is at fault."""
 
 
 class Session:
@@ -71,7 +80,7 @@ class Session:
         """For the log."""
         self.mo = mo
         self.mt = mt
-        self.state = INIT
+        self.state = NEW
         mo.notify = partial(self.event, MO)
         mt.notify = partial(self.event, MT)
 
@@ -85,18 +94,29 @@ class Session:
         if handler is None:
             self._log_dropped(side, event)
             return
+        if not self._survives(self._attempt, handler, side, event):
+            self.stop(FAULT)
+
+    def _survives(self, step: Callable[Args, None], *args: Args.args, **kwargs: Args.kwargs) -> bool:
+        """Take a step; False when it raised."""
+        try:
+            step(*args, **kwargs)
+        except Exception as error:
+            self._services.log.exception(f"the call of {self.mo.phone} is ended by a fault", error)
+            return False
+        return True
+
+    def _attempt(self, handler: Handler, side: str, event: Event) -> None:
         try:
             handler(self, side, event)
         except Reject as reject:
             self._services.log.error(reject.why, id=self.number)
             self._refuse(side, event, reject)
-        except Exception as error:
-            self._services.log.exception(f"the call of {self.mo.phone} is ended by a fault", error)
-            self.stop(Cause("internal error", sip_reason(500, "Internal error"), 500))
 
     # -- handlers ------------------------------------------------------------------------------------
 
     def _offered(self, side: str, event: Event) -> None:
+        self.state = INIT
         self._tell(f"call from {self.mo.phone} to {self.mt.phone}")
         self.mt.handle(event)
 
@@ -106,6 +126,8 @@ class Session:
             self.state = RINGING
             self._tell(f"{self.mt.phone} rings")
         self.mo.handle(event)
+        if self.state == STOP:
+            return  # the caller could not take it
         if event.description is not None and self.mo.early_media and not event.silent:
             self.mt.join(self.mo.media)
 
@@ -114,6 +136,8 @@ class Session:
         self._started = self._services.clock.time()
         self._tell(f"{self.mt.phone} answers")
         self.mo.handle(event)
+        if self.state == STOP:
+            return  # the caller could not take it
         self.mt.join(self.mo.media)
         if not self.mo.media.expects_packets():  # it begins on hold
             self.mo.renewed()
@@ -122,7 +146,9 @@ class Session:
 
     def _refused(self, side: str, event: Event) -> None:
         assert isinstance(event, Refused)
-        self.mo.handle(event)
+        self.state = STOP
+        if not self._survives(self.mo.handle, event):
+            self._survives(self.mo.handle, Ended(FAULT))
         self._finish(f"refused by {self.mt.phone}: {event.status} {event.reason or ''}".rstrip())
 
     def _pass(self, side: str, event: Event) -> None:
@@ -140,25 +166,25 @@ class Session:
         assert isinstance(event, Ended)
         other = self.mt if side == MO else self.mo
         self.state = STOP
-        try:
-            other.handle(event)
-        finally:
-            self._finish(event.cause.text)
+        self._survives(other.handle, event)
+        self._finish(event.cause.text)
 
     # -- the end ---------------------------------------------------------------------------------------
 
     def stop(self, cause: Cause) -> None:
-        """End the call from our side, in whatever state it is."""
+        """End the call from our side, in whatever state it is; nothing that a party does stops that."""
+        self._stop(cause)
+
+    def _stop(self, cause: Cause, refusal: Refused | None = None) -> None:
         if self.state == STOP:
             return
         self.state = STOP
-        try:
-            self.mt.handle(Ended(cause))
-        finally:
-            try:
-                self.mo.handle(Ended(cause))
-            finally:
-                self._finish(cause.text)
+        ended = Ended(cause)
+        self._survives(self.mt.handle, ended)
+        if refusal is not None:
+            self._survives(self.mo.handle, refusal)
+        self._survives(self.mo.handle, ended)
+        self._finish(cause.text)
 
     def _finish(self, text: str) -> None:
         """Everything that the call held is given back, once, however it ended."""
@@ -166,22 +192,25 @@ class Session:
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
-        self.mo.release()
-        self.mt.release()
+        self._survives(self.mo.release)
+        self._survives(self.mt.release)
         seconds = self._services.clock.time() - self._started
         self._tell(f"call ends after {seconds:.1f} s: {text}")
         self._finished(self)
 
     def _refuse(self, side: str, event: Event, reject: Reject) -> None:
         """A party could not do what was asked of it: a change is refused, anything else ends the call."""
+        if self.state == STOP:
+            return
         if isinstance(event, Changing):
             (self.mo if side == MO else self.mt).handle(ChangeRefused(reject.status))
             return
         reason = sip_reason(reject.status, reject.why)
+        refusal = None
         if isinstance(event, Offered | Progress | Answered):
             # The caller still waits: its answer takes along what the refusal says (Retry-After, Warning).
-            self.mo.handle(Refused(reject.status, reject.reason, reject.headers + reason))
-        self.stop(Cause(reject.why, reason, reject.status))
+            refusal = Refused(reject.status, reject.reason, reject.headers + reason)
+        self._stop(Cause(reject.why, reason, reject.status), refusal)
 
     # -- silence -----------------------------------------------------------------------------------------
 
@@ -217,7 +246,7 @@ Handler = Callable[[Session, str, Event], None]
 
 def _table() -> dict[tuple[str, str, type[Event]], Handler]:
     table: dict[tuple[str, str, type[Event]], Handler] = {
-        (INIT, MO, Offered): Session._offered,
+        (NEW, MO, Offered): Session._offered,
     }
     for state in (INIT, RINGING):
         table[state, MT, Progress] = Session._progress
@@ -225,6 +254,8 @@ def _table() -> dict[tuple[str, str, type[Event]], Handler]:
         table[state, MT, Refused] = Session._refused
         table[state, MO, Reserved] = Session._pass
         table[state, MT, Reserved] = Session._pass
+    for side in (MO, MT):
+        table[NEW, side, Ended] = Session._ended
     for state in (INIT, RINGING, START):
         for side in (MO, MT):
             table[state, side, Ended] = Session._ended

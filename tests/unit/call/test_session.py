@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -48,6 +49,7 @@ class Stage:
         self.joined = 0
         self.released = 0
         self.raises: Exception | None = None
+        self.does: Callable[[], None] | None = None
         self.heard = 0.0
         self.two_way = True
         self.early_media = True
@@ -58,6 +60,9 @@ class Stage:
         error, self.raises = self.raises, None
         if error is not None:
             raise error
+        does, self.does = self.does, None
+        if does is not None:
+            does()
 
     def join(self, near: object) -> None:
         self.joined += 1
@@ -225,10 +230,47 @@ def test_a_fault_ends_this_call_and_releases_everything(play: Play, where: str) 
 def test_stop_tells_both_and_survives_a_party_that_does_not_take_it(play: Play) -> None:
     play.started()
     play.mt.raises = ZeroDivisionError()
-    with pytest.raises(ZeroDivisionError):
-        play.session.stop(Cause("shutdown"))
+    play.session.stop(Cause("shutdown"))
+    assert "ended by a fault" in play.text()
     assert isinstance(play.mo.last, Ended)
     assert play.mo.released == play.mt.released == 1
+
+
+@pytest.mark.parametrize("event", [Progress(183, SDP), Answered(SDP)])
+def test_a_caller_that_ends_the_call_on_what_it_hears_is_not_connected_any_more(
+    play: Play, virtual_loop: VirtualLoop, event: Event
+) -> None:
+    play.mo.notify(Offered(SDP, ()))
+    play.mo.does = lambda: play.mo.notify(BYE)
+    play.mt.notify(event)
+    assert play.session.state == STOP and play.mt.joined == 0
+    assert play.mo.released == play.mt.released == len(play.ended) == 1
+    assert virtual_loop.pending_timers() == 0
+
+
+def test_a_caller_that_ends_the_call_on_a_refusal_ends_it_once(play: Play) -> None:
+    play.mo.notify(Offered(SDP, ()))
+    play.mo.does = lambda: play.mo.notify(BYE)
+    play.mt.notify(Refused(486))
+    assert play.mo.released == play.mt.released == len(play.ended) == 1
+
+
+def test_no_fault_leaves_the_session_even_where_the_end_is_told(play: Play) -> None:
+    play.started()
+    play.mo.raises = ZeroDivisionError()
+    play.mt.raises = Reject(503, "no media port is free")
+    play.mo.notify(Changing("INVITE", SDP))  # the other side refuses, and who asked fails on hearing that
+    assert play.session.state == STOP
+    assert isinstance(play.mo.last, Ended) and isinstance(play.mt.last, Ended)
+    assert play.mo.released == play.mt.released == len(play.ended) == 1
+
+
+def test_nothing_passes_before_the_offer_and_there_is_one(play: Play) -> None:
+    play.mt.notify(Answered(SDP))
+    assert play.mo.got == []
+    play.mo.notify(Offered(SDP, ()))
+    play.mo.notify(Offered(SDP, ()))
+    assert len(play.mt.got) == 1
 
 
 def test_silence_of_both_sides_ends_the_call(virtual_loop: VirtualLoop) -> None:
