@@ -7,12 +7,27 @@ are cancelled; when all refuse, the best refusal counts (§16.7 step 6).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 from itertools import chain
 
 from libreims.base.clock import Cancellable
 from libreims.base.errors import Reject
-from libreims.call.events import Answered, Cause, Ended, Event, Notify, Offered, Progress, Refused, sip_reason
+from libreims.call.events import (
+    Answered,
+    Cause,
+    Ended,
+    Event,
+    InfoAnswered,
+    Informed,
+    Notify,
+    Offered,
+    Progress,
+    Refused,
+    Reserved,
+    sip_reason,
+)
+from libreims.call.guard import guarded
 from libreims.call.leg import unconnected
 from libreims.call.party import Near, Party
 from libreims.call.services import CallServices
@@ -47,6 +62,7 @@ class Fork:
         self._services = services
         self._timer: Cancellable | None = None
         self._offer: Offered | None = None
+        self._uncalled: list[Party] = []  # of those that ring: their turn comes in a moment
         self._refusals: list[Refused] = []
         self._winner: Party | None = None
         self._audible: Party | None = None  # whose early media the caller hears
@@ -58,13 +74,23 @@ class Fork:
         if self._winner is not None:
             self._winner.handle(event)
             return
-        if isinstance(event, Offered):
-            self._offer = event
-            self._wait()
-        elif isinstance(event, Ended):
-            self._settle()
-        for branch in tuple(self._ringing):
-            branch.handle(event)
+        match event:
+            case Offered():
+                self._offer = event
+                self._wait()
+                self._call()
+            case Ended():
+                self._settle()
+                self._give_up_all(event.cause)
+            case Informed():
+                self.notify(InfoAnswered(event.number, 480))
+            case _:
+                if isinstance(event, Reserved) and self._offer is not None:
+                    self._offer = self._offer._replace(ready=True)  # for those that are called later
+                for branch in tuple(self._ringing):
+                    # What another one said meanwhile may have ended it.
+                    if branch in self._ringing and branch not in self._uncalled:
+                        branch.handle(event)
 
     def join(self, near: Near) -> None:
         """Connect the caller to who has answered, or to the first that sends early media."""
@@ -87,16 +113,17 @@ class Fork:
         """The session is over."""
         self.notify = unconnected
         self._settle()
-        for branch in self._branches:
-            branch.release()
+        with ExitStack() as each:
+            for branch in self._branches:
+                each.callback(branch.release)
 
     def _event(self, branch: Party, event: Event) -> None:
         if self._winner is not None:
             if branch is self._winner:
                 self.notify(event)
             return
-        if branch not in self._ringing:
-            return  # it has refused, or was given up
+        if branch not in self._ringing or self._offer is None:
+            return  # it has refused, was given up, or was never called
         match event:
             case Progress():
                 if event.description is not None:
@@ -107,30 +134,34 @@ class Fork:
             case Answered():
                 self._winner = branch
                 self._settle()
-                for other in self._ringing:
-                    if other is not branch:
-                        self._give_up(other, ELSEWHERE)
-                self.notify(event)
+                self._ringing.remove(branch)
+                with ExitStack() as last:
+                    last.callback(self.notify, event)
+                    self._give_up_all(ELSEWHERE)
             case Refused():
                 self._refused(branch, event)
             case Ended():
                 self._refused(branch, Refused(event.cause.status, None, event.cause.headers))
+            case Informed():  # several phones may ask, with the same numbers
+                branch.handle(InfoAnswered(event.number, 480))
             case _:
                 self.notify(event)
 
-    def _refused(self, branch: Party, event: Refused) -> None:
+    def _refused(self, branch: Party, event: Refused, cause: Cause | None = None) -> None:
+        """A phone is out of it; `cause`: it does not know that yet."""
         if branch not in self._ringing:
             return
         self._ringing.remove(branch)
-        branch.release()
         if branch is self._audible:
             self._audible = None
+        with ExitStack() as last:
+            last.callback(branch.release)
+            if cause is not None:
+                branch.handle(Ended(cause))
         self._refusals.append(event)
         if event.status >= 600:  # RFC 3261 §16.7 step 5: nobody wants the call
-            for other in self._ringing:
-                self._give_up(other, Cause(f"{branch.phone} declined for all", event.headers))
-            self._ringing.clear()
             self._settle()
+            self._give_up_all(Cause(f"{branch.phone} declined for all", event.headers))
         if not self._ringing and not self._next():
             self.notify(min(self._refusals, key=_rank))
 
@@ -142,14 +173,27 @@ class Fork:
             return False
         self._ringing = list(self._later.pop(0))
         self._wait()
-        for branch in tuple(self._ringing):
+        self._call()
+        return True
+
+    @guarded
+    def _call(self) -> None:
+        """Call all of this group; a phone that cannot be called does not keep the others from ringing."""
+        uncalled = self._uncalled = list(self._ringing)
+        while uncalled:
+            branch = uncalled.pop(0)
+            if self._offer is None or branch not in self._ringing:
+                continue  # what another one said meanwhile has decided
             try:
                 branch.handle(self._offer)
             except Reject as reject:
+                if branch is self._winner:
+                    raise
                 if self._services is not None:
                     self._services.log.warn(f"{branch.phone} is not called: {reject.why}")
-                self._refused(branch, Refused(reject.status, reject.reason, reject.headers))
-        return True
+                reason = sip_reason(reject.status, reject.why)
+                cause = Cause(reject.why, reason, reject.status)
+                self._refused(branch, Refused(reject.status, reject.reason, reject.headers + reason), cause)
 
     def _wait(self) -> None:
         if self._timer is not None:
@@ -158,25 +202,49 @@ class Fork:
         if self._later and self._services is not None:
             self._timer = self._services.clock.call_later(PATIENCE, self._impatient)
 
+    @guarded
     def _impatient(self) -> None:
         """Nobody of this group answers: it is the next one's turn."""
         self._timer = None
-        for branch in self._ringing:
-            self._give_up(branch, PASSED_ON)
-            self._refusals.append(Refused(PASSED_ON.status, None, PASSED_ON.headers))
+        self._refusals += [Refused(PASSED_ON.status, None, PASSED_ON.headers)] * len(self._ringing)
         self._audible = None
+        self._give_up_all(PASSED_ON)
         self._next()
+
+    @property
+    def leg(self) -> Fork:
+        """Itself: see `guard`."""
+        return self
+
+    def failed(self, error: Exception) -> None:
+        """A group could not be called: the call ends on both sides."""
+        if self._services is not None:
+            self._services.log.exception(f"the call to {self.phone} is ended by a fault", error)
+        if self.notify is unconnected:
+            return
+        cause = Cause("internal error", sip_reason(500, "Internal error"), 500)
+        if isinstance(error, Reject):
+            cause = Cause(error.why, sip_reason(error.status, error.why), error.status)
+        notify, self.notify = self.notify, unconnected
+        with ExitStack() as last:
+            last.callback(notify, Ended(cause))
+            self.handle(Ended(cause))
 
     def _settle(self) -> None:
         """No other group is called any more."""
         self._later.clear()
         self._wait()
 
-    @staticmethod
-    def _give_up(branch: Party, cause: Cause) -> None:
-        """Cancel a branch; its media ports are not needed for what is left to be said to it."""
-        branch.handle(Ended(cause))
-        branch.release()
+    def _give_up_all(self, cause: Cause) -> None:
+        """Cancel all that ring; their media ports are not needed for what is left to be said to them.
+
+        Each is told, whatever another one makes of it.
+        """
+        ringing, self._ringing = self._ringing, []
+        with ExitStack() as each:
+            for branch in reversed(ringing):
+                each.callback(branch.release)
+                each.callback(branch.handle, Ended(cause))
 
 
 def _rank(refusal: Refused) -> tuple[int, int]:

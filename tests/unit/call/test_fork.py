@@ -8,7 +8,19 @@ from typing import Any
 import pytest
 
 from libreims.base.errors import Reject
-from libreims.call.events import Answered, Cause, Ended, Event, Notify, Offered, Progress, Refused
+from libreims.call.events import (
+    Answered,
+    Cause,
+    Ended,
+    Event,
+    InfoAnswered,
+    Informed,
+    Notify,
+    Offered,
+    Progress,
+    Refused,
+    Reserved,
+)
 from libreims.call.fork import ELSEWHERE, PASSED_ON, PATIENCE, Fork
 from libreims.call.leg import unconnected
 from libreims.proto.sdp.description import SessionDescription
@@ -52,7 +64,7 @@ class Rig:
     def __init__(self, *groups: str, faults: dict[str, Reject] | None = None) -> None:
         self.clock = ManualClock()
         self.warnings: list[str] = []
-        log = SimpleNamespace(warn=self.warnings.append)
+        log = SimpleNamespace(warn=self.warnings.append, exception=lambda text, error: None)
         services: Any = SimpleNamespace(clock=self.clock, log=log)
         self.branches = {name: Branch(name, (faults or {}).get(name)) for group in groups for name in group}
         first, *later = [[self.branches[name] for name in group] for group in groups]
@@ -123,7 +135,8 @@ def test_what_ends_the_search(end: str) -> None:
         rig.fork.handle(Ended(Cause("hung up")))
         rig.refuse("a", 487)
         rig.refuse("b", 487)
-        assert rig.told == [Refused(487)]
+        assert isinstance(rig["a"].heard[-1], Ended) and isinstance(rig["b"].heard[-1], Ended)
+        assert rig.told == [], "who hung up is told nothing"
     else:
         rig.fork.release()
         assert all(branch.released for branch in rig.branches.values())
@@ -152,3 +165,78 @@ def test_the_first_early_media_are_heard_and_headers_pass_all_the_same() -> None
 def test_phones_of_one_user_are_named_once() -> None:
     branches = [Branch("bob"), Branch("bob"), Branch("carol")]
     assert Fork(branches[:1], later=[branches[1:]]).phone == "bob and carol"
+
+
+def test_a_phone_that_cannot_be_called_does_not_keep_the_others_of_its_group_from_ringing() -> None:
+    rig = Rig("ab", faults={"a": Reject(503, "no media port is free")}).start()
+    assert rig.called == "b"
+    assert isinstance(rig["a"].heard[-1], Ended) and rig["a"].released == 1
+    rig.refuse("b", 404)
+    assert [type(each) for each in rig.told] == [Refused] and rig["b"].released == 1
+
+
+def test_phones_that_are_called_later_know_that_the_caller_is_ready() -> None:
+    rig = Rig("a", "b")
+    rig.fork.handle(Offered(None, (), ready=False))
+    rig.fork.handle(Reserved())
+    rig.refuse("a", 480)
+    assert rig["b"].heard == [Offered(None, (), ready=True)]
+
+
+def test_an_info_before_the_answer_has_one_answer_and_is_nobody_elses() -> None:
+    rig = Rig("ab").start()
+    rig.fork.handle(Informed(7, (), b""))
+    assert rig.told == [InfoAnswered(7, 480)]
+    rig["a"].notify(Informed(1, (), b""))
+    assert rig["a"].heard[-1] == InfoAnswered(1, 480)
+    assert rig["b"].heard == [OFFER] and len(rig.told) == 1
+
+
+@pytest.mark.parametrize("end", ["caller", "answer", "decline", "impatience"])
+def test_a_fault_of_one_phone_does_not_keep_the_others_ringing(end: str) -> None:
+    rig = Rig("abc", "d").start()
+
+    def broken(event: Event) -> None:
+        raise ZeroDivisionError
+
+    rig["b"].handle = broken  # type: ignore[method-assign]
+    if end == "impatience":
+        rig.clock.advance(PATIENCE)
+        assert isinstance(rig.told[-1], Ended)
+    else:
+        with pytest.raises(ZeroDivisionError):
+            if end == "caller":
+                rig.fork.handle(Ended(Cause("hung up")))
+            elif end == "answer":
+                rig["a"].notify(Answered(SDP))
+            else:
+                rig.refuse("a", 603)
+    assert isinstance(rig["c"].heard[-1], Ended)
+    assert rig["b"].released == rig["c"].released == 1
+    assert rig.clock.waiting == 0
+
+
+def test_a_fault_in_calling_the_next_group_ends_the_call() -> None:
+    rig = Rig("a", "bc").start()
+
+    def broken(event: Event) -> None:
+        raise ZeroDivisionError
+
+    rig["b"].handle = broken  # type: ignore[method-assign]
+    with pytest.raises(ZeroDivisionError):
+        rig.refuse("a", 480)
+    assert [type(each) for each in rig.told] == [Ended]
+    assert rig["b"].released == rig["c"].released == 1
+    assert rig.clock.waiting == 0
+
+
+def test_what_one_phone_says_at_once_ends_the_others_before_they_are_called() -> None:
+    rig = Rig("ab")
+
+    def declines(event: Event) -> None:
+        rig["a"].notify(Refused(603))
+
+    rig["a"].handle = declines  # type: ignore[method-assign]
+    rig.start()
+    assert OFFER not in rig["b"].heard
+    assert rig.told == [Refused(603)]
