@@ -112,3 +112,21 @@ def test_before_the_call_is_answered_there_is_nobody_to_inform() -> None:
         assert (await call.final()).status == 486
 
     play(scenario)
+
+
+def test_an_info_of_the_callee_before_its_answer_is_answered_at_once() -> None:
+    """RFC 3261 §17.1.2: a request is not left without a final response until the call is over."""
+
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await lab.registered("alice", "bob")
+        call = alice.send("INVITE", f"sip:bob@{DOMAIN}", body=alice.sdp())
+        invite = await bob.expect("INVITE")
+        bob.respond(invite, 183, bob.sdp(), (("Require", "100rel"), ("RSeq", "1")))
+        bob.respond(await bob.expect("PRACK"), 200)
+        early = Dialog.from_request(invite.request, invite.local_tag)
+        sent = bob.in_dialog(early, "INFO", b"x", (("Content-Type", "a/b"),))
+        assert (await sent.final()).status == 480
+        bob.respond(invite, 486)
+        assert (await call.final()).status == 486
+
+    play(scenario)

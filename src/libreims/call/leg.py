@@ -327,8 +327,10 @@ class Leg:
             log.exception(f"the call with {self.phone} is ended by a fault of the server", error)
             cause = Cause("internal error", sip_reason(500, "Internal error"), 500)
         notify = self.notify
-        self.handle(Ended(cause))
-        notify(Ended(cause))
+        try:
+            self.handle(Ended(cause))
+        finally:
+            notify(Ended(cause))
 
     def lost(self, text: str, status: int = 408) -> None:
         """The dialog turned out to be dead or of no use (481, 408, no ACK): end it and tell the session."""

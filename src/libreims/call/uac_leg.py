@@ -123,6 +123,8 @@ class UacLeg(Leg):
                 self.notify(ChangeRefused(GLARE))
             case Informed():
                 self.notify(InfoAnswered(event.number, 480))
+            case InfoAnswered():
+                self.info.answer(event)
             case Reserved():
                 if self.reservation is not None:
                     self.reservation.far_side_ready()

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from libreims.base.errors import Reject
+from libreims.call.events import Ended, Event
 from libreims.call.guard import guarded
+from libreims.call.leg import Leg as DialogLeg
 from support.calls import connected
 from support.lab import DOMAIN, Lab, play
 
@@ -82,3 +87,16 @@ def test_a_fault_below_the_session_ends_the_call_on_both_sides(answered: bool) -
         assert "a fault of the media" in lab.log_text()
 
     play(scenario)
+
+
+def test_a_leg_whose_own_end_fails_tells_its_session_all_the_same() -> None:
+    told: list[Event] = []
+
+    def broken(event: Event) -> None:
+        raise ZeroDivisionError
+
+    log = SimpleNamespace(error=lambda text: None)
+    leg: Any = SimpleNamespace(services=SimpleNamespace(log=log), notify=told.append, handle=broken)
+    with pytest.raises(ZeroDivisionError):
+        DialogLeg.failed(leg, Reject(503, "no media port is free"))
+    assert [type(each) for each in told] == [Ended]
