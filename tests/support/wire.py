@@ -131,7 +131,7 @@ def _answers_without_offer(wires: list[Wire]) -> list[str]:
     """RFC 3261 §13.2.1: a 2xx to an INVITE without an offer makes one, to one with an offer answers it."""
     offers = {
         (wire.message.call_id, wire.message.cseq): wire.message
-        for wire in wires
+        for wire in reversed(wires)  # the first counts, some phones use a number again
         if not wire.from_server and isinstance(wire.message, Request) and wire.message.method == "INVITE"
     }
     found = []
