@@ -95,8 +95,12 @@ def test_sipp_checks_the_mac(server: Server, tmp_path: Path) -> None:
     """Otherwise the test above would prove little."""
     other = f"aka_OP=0x{OP} aka_K=0x{'11' * 16} aka_AMF=0x{AMF}"
     sim = SippPhone(tmp_path, server.address, "sim", credentials=other)
-    with sim.start("register") as run:
-        assert run.wait() == 255
+    for _ in range(4):
+        with sim.start("register") as run:
+            assert run.wait() != 0
+        # It expands keywords in what it received: a challenge with an unlucky octet is a syntax error to it.
+        if "Syntax error" not in run.errors:
+            break
     assert "MAC != eXpectedMAC" in run.errors
     assert "sim registered: " not in server.log_text
 

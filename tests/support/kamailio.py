@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import signal
+import subprocess
 from pathlib import Path
 from types import TracebackType
 
@@ -69,9 +73,17 @@ class Kamailio(Program):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Its workers end with it only when it is asked to end.
+        # Its workers end with it only when it is asked to end; now and then it hangs at its own end, with
+        # everything that was to be seen of it long done.
         if self.process.poll() is None:
-            self.stop()
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(10)
+            workers = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+            if workers.exists():
+                for worker in workers.read_text().split():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(worker), signal.SIGKILL)
         super().__exit__(kind, error, trace)
 
     @property
