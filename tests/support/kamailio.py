@@ -53,7 +53,7 @@ class Kamailio(Program):
         self.host = host or loopback()
         config = folder / "kamailio.cfg"
         settings = (
-            "debug=1\nlog_stderror=yes\nchildren=2\ntcp_children=2\nauto_aliases=no\ndns=no\nrev_dns=no\n"
+            "debug=1\nlog_stderror=yes\nchildren=1\ntcp_children=1\nauto_aliases=no\ndns=no\nrev_dns=no\n"
             f"listen=udp:{self.host}:5060\nlisten=tcp:{self.host}:5060\ntcp_source_ipv4={self.host}\n"
         )
         modules = "".join(f'loadmodule "{name}.so"\n' for name in MODULES)
