@@ -112,11 +112,6 @@ class LegMedia:
         self._shown = self._origin.stamp(ours)
         return self._shown.encode()
 
-    def shown_again(self) -> bytes:
-        """A new offer of what the phone has been shown already. Raises OutOfPorts."""
-        assert self._far is not None
-        return self.shown(self._far)
-
     def answered_here(self) -> bytes:
         """Answer what the phone offers with what the far side has said before, and put it in force."""
         far, offered = self._far, self._offered
