@@ -1,0 +1,1 @@
+"""Persistence: a port and its adapters."""
