@@ -117,9 +117,18 @@ class Network(Protocol):
         """Bind and listen. Raises OSError."""
 
     def tcp_connect(
-        self, local_host: str | None, remote: Address, handler: StreamHandler, options: TcpOptions
+        self,
+        local_host: str | None,
+        remote: Address,
+        handler: StreamHandler,
+        options: TcpOptions,
+        *,
+        local_port: int = 0,
     ) -> Stream:
-        """Start to connect; failure is told by `handler.closed(error)`, never raised."""
+        """Start to connect; failure is told by `handler.closed(error)`, never raised.
+
+        `local_port` is for protected client ports (TS 33.203 §7.1); 0 lets the system choose.
+        """
 
     def source_for(self, remote_host: str) -> str | None:
         """Which of our addresses packets to `remote_host` leave from; None where there is no way to it."""

@@ -87,12 +87,19 @@ class SimulatedNetwork:
         return listener
 
     def tcp_connect(
-        self, local_host: str | None, remote: Address, handler: StreamHandler, options: TcpOptions
+        self,
+        local_host: str | None,
+        remote: Address,
+        handler: StreamHandler,
+        options: TcpOptions,
+        *,
+        local_port: int = 0,
     ) -> SimulatedStream:
         """Start to connect; `handler.closed` tells failure."""
         host = local_host or self.source_for(remote[0]) or ("::1" if ":" in remote[0] else "127.0.0.1")
         taken = {stream.local for stream in self._streams}
-        stream = SimulatedStream(self, (host, self._free_port(host, taken)), remote, handler, options)
+        local = host, local_port or self._free_port(host, taken)
+        stream = SimulatedStream(self, local, remote, handler, options)
         self._streams.add(stream)
         self.after(self.delay(), lambda: self._knock(stream))
         stream.give_up_after(options.connect_timeout)

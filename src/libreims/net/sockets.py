@@ -1,7 +1,8 @@
 """The network of this machine: UDP on one private epoll, TCP on asyncio's transports.  Adapter of `net.port`.
 
 A UDP packet costs one Python call and no event-loop handle: all UDP sockets hang in one epoll set whose
-descriptor is the only reader that the loop knows.
+descriptor is the only reader that the loop knows.  With `within` the sockets are made in another network
+namespace (`net.netns`): a socket stays where it was made, so the process itself need not be there.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import asyncio
 import contextlib
 import select
 import socket
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import cast
 
 from libreims.net.port import Accept, Address, Receive, StreamHandler, TcpOptions
@@ -25,11 +28,16 @@ _RECEIVE_BUFFER = 8 << 20
 _SEND_BUFFER = 2 << 20
 
 
+Within = Callable[[], AbstractContextManager[object]]
+"""Gives what the calling thread has to be in while it makes a socket."""
+
+
 class SocketNetwork:
     """Real sockets, on the given event loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, within: Within = contextlib.nullcontext) -> None:
         self._loop = loop
+        self._within = within
         self._epoll = select.epoll()
         self._sockets: dict[int, UdpSocket] = {}
         loop.add_reader(self._epoll.fileno(), self._drain)
@@ -37,7 +45,7 @@ class SocketNetwork:
     def udp(self, local: Address, receive: Receive) -> UdpSocket:
         """Bind a UDP socket. Raises OSError."""
         ipv6 = ":" in local[0]
-        sock = socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_DGRAM)
+        sock = self._socket(local[0], socket.SOCK_DGRAM)
         try:
             sock.setblocking(False)
             if ipv6:
@@ -77,7 +85,7 @@ class SocketNetwork:
     async def tcp_listen(self, local: Address, accept: Accept, options: TcpOptions) -> TcpListener:
         """Bind and listen. Raises OSError."""
         ipv6 = ":" in local[0]
-        sock = socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_STREAM)
+        sock = self._socket(local[0], socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -93,17 +101,39 @@ class SocketNetwork:
         return TcpListener(server, _address(sock.getsockname()))
 
     def tcp_connect(
-        self, local_host: str | None, remote: Address, handler: StreamHandler, options: TcpOptions
+        self,
+        local_host: str | None,
+        remote: Address,
+        handler: StreamHandler,
+        options: TcpOptions,
+        *,
+        local_port: int = 0,
     ) -> TcpStream:
         """Start to connect; failure is told by `handler.closed(error)`."""
-        stream = TcpStream((local_host or "", 0), remote, options, handler=handler)
-        stream.connect(self._loop, local_host)
+        stream = TcpStream((local_host or "", local_port), remote, options, handler=handler)
+        stream.connect(self._loop, lambda: self._client(local_host, local_port, remote[0]))
         return stream
+
+    def _client(self, local_host: str | None, local_port: int, remote_host: str) -> socket.socket:
+        sock = self._socket(remote_host, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            if local_host or local_port:
+                # One port may have connections to many peers, and a closed one must not block the next.
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                sock.bind((local_host or ("::" if ":" in remote_host else "0.0.0.0"), local_port))
+        except OSError:
+            sock.close()
+            raise
+        return sock
+
+    def _socket(self, host: str, kind: int) -> socket.socket:
+        with self._within():
+            return socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind)
 
     def source_for(self, remote_host: str) -> str | None:
         """Ask the kernel's routing table, without a packet."""
-        family = socket.AF_INET6 if ":" in remote_host else socket.AF_INET
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        with self._socket(remote_host, socket.SOCK_DGRAM) as probe:
             try:
                 probe.connect((remote_host, 9))
             except OSError:
@@ -214,22 +244,26 @@ class TcpStream(asyncio.Protocol):
         found: socket.socket = self._transport.get_extra_info("socket")
         return found
 
-    def connect(self, loop: asyncio.AbstractEventLoop, local_host: str | None) -> None:
-        """Begin to connect."""
-        self._connecting = loop.create_task(self._connect(loop, local_host))
+    def connect(self, loop: asyncio.AbstractEventLoop, make: Callable[[], socket.socket]) -> None:
+        """Begin to connect, with the socket that `make` gives."""
+        self._connecting = loop.create_task(self._connect(loop, make))
 
-    async def _connect(self, loop: asyncio.AbstractEventLoop, local_host: str | None) -> None:
+    async def _connect(self, loop: asyncio.AbstractEventLoop, make: Callable[[], socket.socket]) -> None:
+        sock: socket.socket | None = None
         try:
+            sock = make()
             async with asyncio.timeout(self._options.connect_timeout):
-                await loop.create_connection(
-                    self._itself, *self.remote, local_addr=(local_host, 0) if local_host else None
-                )
+                await loop.sock_connect(sock, self.remote)
+                await loop.create_connection(self._itself, sock=sock)
+                sock = None  # the transport's now
         except TimeoutError:
             self._end(TimeoutError(f"no connection within {self._options.connect_timeout:g} s"))
         except OSError as error:
             self._end(error)
         finally:
             self._connecting = None
+            if sock is not None:
+                sock.close()
 
     def _itself(self) -> TcpStream:
         return self

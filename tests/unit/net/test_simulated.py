@@ -190,6 +190,24 @@ def test_tcp_is_reliable_and_in_order_on_a_bad_network() -> None:
     run(scenario)
 
 
+def test_a_connection_from_a_given_port() -> None:
+    async def scenario() -> None:
+        network = _network()
+        server = End()
+
+        def accept(stream: Stream) -> End:
+            server.stream = stream
+            return server
+
+        await network.tcp_listen(B, accept, OPTIONS)
+        network.tcp_connect(A[0], B, End(), OPTIONS, local_port=5062)
+        await asyncio.sleep(1)
+        assert server.stream is not None
+        assert server.stream.remote == (A[0], 5062)
+
+    run(scenario)
+
+
 def test_closing_sends_what_is_queued() -> None:
     async def scenario() -> None:
         server, client = await connected(_network(latency=0.5))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 import pytest_asyncio
@@ -209,6 +210,32 @@ class TestTcp:
         assert await server.end() is None
         listener.close()
 
+    async def test_connections_to_several_peers_share_a_local_port(self, network: SocketNetwork) -> None:
+        """TS 33.203 §7.1: requests to all phones leave from the protected client port."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        for _ in range(2):  # what is closed does not block the port
+            servers, clients = [End(), End()], [End(), End()]
+            listeners = [
+                await network.tcp_listen(("127.0.0.1", 0), accepting(end), OPTIONS) for end in servers
+            ]
+            for listener, client, server in zip(listeners, clients, servers, strict=True):
+                network.tcp_connect("127.0.0.1", listener.local, client, OPTIONS, local_port=port).send(b"x")
+                assert await server.until(1) == b"x"
+                assert (await server.opened).remote == ("127.0.0.1", port)
+            for listener, client, server in zip(listeners, clients, servers, strict=True):
+                (await server.opened).close()
+                assert await client.end() is None
+                listener.close()
+
+    async def test_a_local_port_that_is_taken(self, network: SocketNetwork) -> None:
+        client = End()
+        listener = await network.tcp_listen(("127.0.0.1", 0), accepting(End()), OPTIONS)
+        network.tcp_connect("127.0.0.1", listener.local, client, OPTIONS, local_port=listener.local[1])
+        assert isinstance(await client.end(), OSError)
+        listener.close()
+
     async def test_options(self, network: SocketNetwork) -> None:
         server, client = End(), End()
         options = TcpOptions(keepalive=77, keepcount=3)
@@ -316,6 +343,36 @@ class TestTcp:
         rude.close()
         assert isinstance(await server.end(), ConnectionResetError)
         listener.close()
+
+
+async def test_every_socket_is_made_within() -> None:
+    """`within` puts the thread into a network namespace for just as long as it makes a socket."""
+    inside, times = False, 0
+
+    @contextlib.contextmanager
+    def within() -> Iterator[None]:
+        nonlocal inside, times
+        inside, times = True, times + 1
+        yield
+        inside = False
+
+    network = SocketNetwork(asyncio.get_running_loop(), within)
+    box, server = Box(), End()
+    a, b = network.udp(("127.0.0.1", 0), Box()), network.udp(("127.0.0.1", 0), box)
+    assert (times, inside) == (2, False)
+    a.send(b"x", b.local)
+    await box.until(1)
+    listener = await network.tcp_listen(("127.0.0.1", 0), accepting(server), OPTIONS)
+    assert (times, inside) == (3, False)
+    stream = network.tcp_connect(None, listener.local, End(), OPTIONS)
+    await server.opened
+    assert (times, inside) == (4, False)
+    assert network.source_for("127.0.0.1") == "127.0.0.1"
+    assert (times, inside) == (5, False)
+    stream.close()
+    assert await server.end() is None
+    listener.close()
+    network.close()
 
 
 def test_on_uvloop() -> None:
