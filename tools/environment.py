@@ -131,7 +131,7 @@ def _make(folder: Path, wanted: Plan) -> None:
         if not _system_has_cryptography() or wanted.name != "run":
             raise
         say(str(error).splitlines()[0])
-        say("going on with the cryptography package that the system has")
+        say("going on with the packages that the system has; the remote API needs python3-aiohttp")
         shutil.rmtree(folder)
         _create(folder, "--system-site-packages")
     else:
@@ -214,7 +214,7 @@ def _why_pip_failed(step: str, output: str) -> str:
     return (
         f"{step} failed: {reason}\n"
         "What to do: connect this machine to the network (a proxy goes in the variable https_proxy) and "
-        "start again,\nor, on Debian and Ubuntu, apt install python3-cryptography and start again."
+        "start again,\nor, on Debian and Ubuntu, apt install python3-cryptography python3-aiohttp and start again."
     )
 
 

@@ -59,6 +59,10 @@ class Lab:
             raise SetupError(f"{step} failed: on purpose\nWhat to do: nothing")
 
 
+RUN = "cryptography, aiohttp, prompt_toolkit"
+"""What the program itself is made of."""
+
+
 @pytest.fixture
 def lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Lab:
     return Lab(monkeypatch, tmp_path)
@@ -66,7 +70,7 @@ def lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Lab:
 
 def test_it_is_made_once(lab: Lab) -> None:
     python = ensure("run")
-    assert lab.steps == ["create", "installing cryptography", "installing uvloop"]
+    assert lab.steps == ["create", f"installing {RUN}", "installing uvloop"]
     assert python.is_relative_to(lab.bases[0])
     source = next(python.parent.parent.glob("lib/python3.*/site-packages/libreims-src.pth"))
     assert source.read_text() == f"{ROOT / 'src'}\n"
@@ -102,8 +106,10 @@ def test_without_the_optional_packages_it_goes_on(lab: Lab) -> None:
 def test_the_cryptography_of_the_system_is_the_way_out(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     lab.failing, lab.system = "cryptography", True
     assert (ensure("run").parent.parent / "ready").exists()
-    assert lab.steps == ["create", "installing cryptography", "create --system-site-packages"]
-    assert "What to do" not in capsys.readouterr().err
+    assert lab.steps == ["create", f"installing {RUN}", "create --system-site-packages"]
+    said = capsys.readouterr().err
+    assert "What to do" not in said
+    assert "the remote API needs python3-aiohttp" in said
 
 
 def test_tests_do_not_run_with_half_of_their_tools(lab: Lab) -> None:
