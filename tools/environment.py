@@ -214,7 +214,8 @@ def _why_pip_failed(step: str, output: str) -> str:
     return (
         f"{step} failed: {reason}\n"
         "What to do: connect this machine to the network (a proxy goes in the variable https_proxy) and "
-        "start again,\nor, on Debian and Ubuntu, apt install python3-cryptography python3-aiohttp and start again."
+        "start again,\nor, on Debian and Ubuntu, apt install python3-cryptography python3-aiohttp and start "
+        "again."
     )
 
 
