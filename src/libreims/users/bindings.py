@@ -93,6 +93,8 @@ class Binding:
     path: tuple[str, ...] = ()
     """Path values, topmost first: the route set of requests to the contact (RFC 3327 §5)."""
     user_agent: str = ""
+    protected: bool = False
+    """Registered through IPsec: the flow lives as long as its security associations, in this process only."""
 
 
 class Change(NamedTuple):
