@@ -68,10 +68,16 @@ async def _serve(config: ConfigStore, warnings: Iterable[ConfigWarning]) -> int:
     log.run_on(loop)
     for warning in warnings:
         log.layer("ims").warn(str(warning))
-    server = Server(
-        config, network=SocketNetwork(loop), clock=LoopClock(loop), utc=time.time, tokens=Tokens(), log=log
-    )
     ended = asyncio.Event()
+    server = Server(
+        config,
+        network=SocketNetwork(loop),
+        clock=LoopClock(loop),
+        utc=time.time,
+        tokens=Tokens(),
+        log=log,
+        quit=ended.set,
+    )
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
     try:

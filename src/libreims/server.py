@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from collections.abc import Callable
 
 from libreims import __version__
+from libreims.api.remote_api import RemoteApi
+from libreims.api.services import ApiServices
 from libreims.base.bus import Bus
 from libreims.base.clock import Clock, UtcClock
 from libreims.base.counters import Counters
@@ -60,7 +63,15 @@ class Server:
     """One IMS: everything between the network and the configuration."""
 
     def __init__(
-        self, config: ConfigStore, *, network: Network, clock: Clock, utc: UtcClock, tokens: Tokens, log: Log
+        self,
+        config: ConfigStore,
+        *,
+        network: Network,
+        clock: Clock,
+        utc: UtcClock,
+        tokens: Tokens,
+        log: Log,
+        quit: Callable[[], None] = lambda: None,
     ) -> None:
         self.config = config
         self.log = log
@@ -121,6 +132,23 @@ class Server:
         router.own_dialogs(registration)
         router.ack = self.calls.ack_received
         router.cancel = self.calls.cancel_received
+
+        self.api = RemoteApi(
+            ApiServices(
+                config=config,
+                log=log,
+                clock=clock,
+                utc=utc,
+                tokens=tokens,
+                counters=self.counters,
+                bus=bus,
+                users=self.users,
+                bindings=self.bindings,
+                registrar=self.registrar,
+                dialogs=self.control,
+                quit=quit,
+            )
+        )
 
     async def start(self) -> None:
         """Open the SIP sockets. Raises LibreImsError where one cannot be opened."""

@@ -314,8 +314,13 @@ class Lab:
             utc=self.utc,
             tokens=Tokens(seed),
             log=self.log,
+            quit=self._quit,
         )
+        self.quits = 0
         self.peers: list[Peer] = []
+
+    def _quit(self) -> None:
+        self.quits += 1
 
     def utc(self) -> float:
         return EPOCH + self.loop.time()

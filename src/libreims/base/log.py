@@ -91,12 +91,16 @@ class Log:
     def configure(self, text: str) -> None:
         """Change options (`log_options` syntax); on `LogOptionsError` nothing has changed."""
         change = parse(text, self.options)
-        self.options = change.options
-        self._apply()
+        self.change(change.options)
         if change.rotate:
             self.rotate()
         if change.cut:
             self.cut()
+
+    def change(self, options: LogOptions) -> None:
+        """Put other options in force."""
+        self.options = options
+        self._apply()
 
     def run_on(self, clock: Clock) -> None:
         """From now on flush by a timer of `clock`; before that only a full buffer or an error flushes."""

@@ -28,11 +28,19 @@ class ConfigStore:
         self._listeners.append(listener)
 
     def update(self, changes: Mapping[str, object]) -> Settings:
-        """Change properties, by their manual names, as the remote API's `config_set` does.
+        """Change properties, by their manual names: all of them or, where `changed` raises, none."""
+        return self.replace(self.changed(changes))
 
-        All of them or none: raises ConfigErrors for a name that is unknown or may not change while
-        the program runs, and for a value that does not suit.
+    def changed(
+        self, changes: Mapping[str, object], warn: Callable[[str], object] = lambda text: None
+    ) -> Settings:
+        """The settings with these changes, which are not in force yet.
+
+        Raises ConfigErrors for a name that is unknown or may not change while the program runs, and for a
+        value that does not suit. `warn` gets what is passed over, a name that an object does not have.
         """
+        if not changes:
+            return self.current
         table = declarations(Settings)
         diagnosis = Diagnosis()
         reader = Reader(diagnosis, self.directory)
@@ -54,7 +62,10 @@ class ConfigStore:
                 diagnosis.errors.append(ConfigError(f"{name}: {error}"))
         if diagnosis.errors:
             raise ConfigErrors(diagnosis.errors)
-        return self.replace(dataclasses.replace(self.current, **values))
+        reader.flush()
+        for warning in diagnosis.warnings:
+            warn(str(warning))
+        return dataclasses.replace(self.current, **values)
 
     def replace(self, settings: Settings) -> Settings:
         """Put a new snapshot in force and tell the listeners."""

@@ -1,0 +1,32 @@
+"""Whoever sends requests to the remote API: a WebSocket connection, the monitor, `sim_events`, a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+Frame = dict[str, Any]
+"""One message in either direction, as JSON has it."""
+
+
+def drop(frame: Frame) -> None:
+    """For clients that take no events."""
+
+
+class Client:
+    """What the server remembers about one of them."""
+
+    __slots__ = ("connected", "events", "log_position", "log_waiting", "name", "send")
+
+    def __init__(self, name: str, send: Callable[[Frame], None] = drop) -> None:
+        self.name = name
+        """For the log: an address, `monitor`, `sim_events`."""
+        self.send = send
+        """Takes the events that the client has registered for."""
+        self.events: set[str] = set()
+        """Names of these events."""
+        self.connected = True
+        self.log_position = 0
+        """Index of the first log entry that `log_get` has not looked at for this client."""
+        self.log_waiting: Callable[[], None] | None = None
+        """Answers the `log_get` that still waits."""

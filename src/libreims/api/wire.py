@@ -1,0 +1,68 @@
+"""Strict JSON (RFC 8259): text to values and back, with nothing in it that only Python knows."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from libreims.base.errors import LibreImsError
+
+DEPTH = 64
+"""Deepest nesting of objects and arrays in a message."""
+
+
+class InvalidJson(LibreImsError):
+    """The text is no JSON that is accepted here."""
+
+
+def decode(text: str) -> object:
+    """The value of a JSON text. Raises InvalidJson."""
+    try:
+        value: object = json.loads(text, parse_constant=_constant, parse_float=_float)
+    except InvalidJson:
+        raise
+    except RecursionError:
+        raise InvalidJson(f"Invalid JSON: nested deeper than {DEPTH} levels") from None
+    except ValueError as error:
+        raise InvalidJson(f"Invalid JSON: {error}") from None
+    if text.count("[") + text.count("{") > DEPTH and depth(value) > DEPTH:
+        raise InvalidJson(f"Invalid JSON: nested deeper than {DEPTH} levels")
+    return value
+
+
+def encode(frame: Mapping[str, Any]) -> str:
+    """The JSON text of a message; only ASCII, so that no client can mistake it."""
+    return json.dumps(frame, allow_nan=False, separators=(",", ":"))
+
+
+def depth(value: object) -> int:
+    """How deep objects and arrays are nested; 0 for a scalar."""
+    level = 0
+    values = [value]
+    while True:
+        inner: list[object] = []
+        found = False
+        for each in values:
+            if isinstance(each, dict):
+                inner.extend(each.values())
+                found = True
+            elif isinstance(each, list):
+                inner.extend(each)
+                found = True
+        if not found:
+            return level
+        level += 1
+        values = inner
+
+
+def _constant(name: str) -> NoReturn:
+    raise InvalidJson(f"Invalid JSON: {name} is no JSON value")
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise InvalidJson(f"Invalid JSON: the number {text[:20]} is too large")
+    return value

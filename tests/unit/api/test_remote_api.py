@@ -1,0 +1,18 @@
+"""`api.remote_api`: the table is what the documentation says."""
+
+from libreims.config import surface
+from libreims.config.declare import WORKS
+from support.lab import Lab, play
+
+
+def test_the_documentation_lists_as_working_what_is_in_the_table() -> None:
+    async def scenario(lab: Lab) -> None:
+        table = lab.server.api.table
+        works = {name for name, state in surface.OTHERS["remote_api"].items() if state is WORKS}
+        assert works == set(table.names)
+        legacy = {name for name, state in surface.OTHERS["remote_api_legacy"].items() if state is WORKS}
+        assert legacy == {command.name for command in table if command.legacy}
+        assert set(table.events) == set(surface.OTHERS["remote_api_event"])
+        assert all(each.doc and parameter.doc for each in table for parameter in each.parameters)
+
+    play(scenario)

@@ -1,0 +1,67 @@
+"""`api.wire`: strict JSON."""
+
+import contextlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libreims.api.wire import DEPTH, InvalidJson, decode, depth, encode
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(st.text(), VALUES, max_size=5))
+def test_what_is_written_is_read_back(frame: dict[str, object]) -> None:
+    text = encode(frame)
+    assert text.isascii()
+    assert decode(text) == frame == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "Expecting value"),
+        ("{", "property name"),
+        ("{'message': 'help'}", "property name"),
+        ('{"a": NaN}', "NaN is no JSON value"),
+        ("[Infinity]", "Infinity is no JSON value"),
+        ("[-Infinity]", "-Infinity is no JSON value"),
+        ("[1e999]", "1e999 is too large"),
+        ("1" * 5000, "integer string"),
+        ("[" * 65 + "]" * 65, "nested deeper than 64 levels"),
+        ("[" * 100_000, "nested deeper than 64 levels"),
+        ('{"a":' * 100_000, "nested deeper than 64 levels"),
+        ("[1],", "Extra data"),
+        ("[1,]", "Expecting value"),
+        ('"\n"', "control character"),
+    ],
+)
+def test_anything_else_is_refused_with_its_reason(text: str, why: str) -> None:
+    with pytest.raises(InvalidJson) as refused:
+        decode(text)
+    assert str(refused.value).startswith("Invalid JSON: ")
+    assert why in str(refused.value)
+
+
+def test_the_deepest_message_that_is_allowed_comes_through_both_ways() -> None:
+    text = '{"a":' + "[" * (DEPTH - 1) + "]" * (DEPTH - 1) + "}"
+    value = decode(text)
+    assert isinstance(value, dict)
+    assert depth(value) == DEPTH
+    assert encode(value) == text
+
+
+def test_wide_is_not_deep() -> None:
+    assert decode("[" + "[],{}," * 1000 + "1]") == [[], {}] * 1000 + [1]
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with contextlib.suppress(InvalidJson):
+        decode(text)
