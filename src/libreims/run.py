@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import sys
 import time
@@ -56,7 +57,8 @@ def run(path: str) -> int:
     for warning in loaded.warnings:
         print(f"Warning: {warning}", flush=True)
     try:
-        return asyncio.run(_serve(ConfigStore(loaded.settings), loaded.warnings))
+        config = ConfigStore(loaded.settings, os.path.dirname(path))
+        return asyncio.run(_serve(config, loaded.warnings))
     except (LibreImsError, LogOptionsError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1

@@ -51,6 +51,7 @@ from libreims.registrar.reg_event import RegEvent
 from libreims.registrar.register import Registrar
 from libreims.registrar.schemes import AuthenticationProfile, authentication_profile
 from libreims.registrar.serving import Registration
+from libreims.users.admin import UserAdmin, UserChanged
 from libreims.users.bindings import Bindings
 from libreims.users.database import SubscriberDatabase
 from libreims.users.subscriber import Subscriber
@@ -82,6 +83,7 @@ class Server:
 
         self.users = SubscriberDatabase.of(config.current, ims.warn)
         self.bindings = Bindings(wheel, utc, bus)
+        self.admin = UserAdmin(self.users, self.bindings, config, bus, ims)
         self.relay = MediaRelay(network, wheel, log.layer("media"), tokens)
 
         callflow = Callflow(log.layer("sip"), self.counters, wheel)
@@ -118,7 +120,10 @@ class Server:
         self.trunk = TrunkPeer(config, self.agent.local_for, lambda host: network.resolve(host), ims)
         locator = Locator(self.users, self.bindings, config, self.trunk, tokens)
         self.calls = Calls(services, legs, locator, self.relay, self.counters, self.dialogs)
-        self.calls.scopes = deviations.scopes = CallflowScopes(self.users, self.bindings, locator, self.calls)
+        scopes = self.calls.scopes = deviations.scopes = CallflowScopes(
+            self.users, self.bindings, locator, self.calls
+        )
+        bus.subscribe(UserChanged, lambda event: scopes.renew(event, self.dialogs))
         self.control = DialogControl(
             self.dialogs, Originate(services, self.calls, self.users, self.bindings), config
         )

@@ -219,9 +219,14 @@ NO_IMEI = "unknown"
 
 
 def _default(subscriber: Subscriber, imei: str) -> ImpuEntry:
-    """The default public identity of a phone (TS 23.228 §5.2.1a)."""
-    registered = subscriber.registered_with(imei)
-    return registered[0] if registered else subscriber.impus[0]
+    """The default public identity of a phone (TS 23.228 §5.2.1a). Raises Reject (403)."""
+    for entry in (*subscriber.registered_with(imei), *subscriber.impus):
+        return entry
+    raise Reject(
+        403,
+        f"{subscriber.impi} is registered but has no IMPU to call with; give it one, with impu in ue_db or "
+        "with impu_add",
+    )
 
 
 def _owner(binding: Binding, found: tuple[Found, ...]) -> tuple[Subscriber, ImpuEntry]:

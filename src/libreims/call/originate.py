@@ -109,8 +109,7 @@ class Originate:
         settings = self._services.config.current
         who, name = self._caller(caller)
         subscriber = found[0].subscriber
-        file = sdp_file or effective(settings, subscriber, None).mt_call_sdp_file
-        description = read_sdp_file(file, self._services.config.directory) if file else None
+        description = self._description(sdp_file, effective(settings, subscriber, None).mt_call_sdp_file)
         targets = [self._target(binding, found, who.identity) for binding in bindings]
         party = CallingServer(self._services, name, description, duration)
         try:
@@ -118,6 +117,12 @@ class Originate:
         except Reject as reject:
             raise LibreImsError(f"mt_call: {reject.why}") from reject
         return record.session_id
+
+    def _description(self, given: str | None, configured: str | None) -> SessionDescription | None:
+        """What to offer; the name of a configured file has the directory of the configuration already."""
+        if given:
+            return read_sdp_file(given, self._services.config.directory)
+        return read_sdp_file(configured) if configured else None
 
     # -- who is called -----------------------------------------------------------------------------------
 
@@ -201,9 +206,11 @@ class Originate:
 
 
 def _all_of(subscriber: Subscriber) -> tuple[Found, ...]:
-    """Every IMPU of a user, the ones for normal registration first."""
+    """Every IMPU of a user, the ones for normal registration first. Raises LibreImsError."""
     first = subscriber.registered_with("")
     rest = [each for each in subscriber.impus if each not in first]
+    if not subscriber.impus:
+        raise LibreImsError(f"mt_call: {subscriber.impi} has no IMPU to be called at")
     return tuple([Found(subscriber, entry) for entry in (*first, *rest)])
 
 

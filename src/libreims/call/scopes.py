@@ -8,10 +8,13 @@ MESSAGE, NOTIFY) there is one user only: all modifiers of its own IMPUs.  The co
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from libreims.base.errors import Reject
 from libreims.call.caller import Caller
+from libreims.call.history import ECHO as ECHO_CALL
+from libreims.call.history import MT_CALL, STOP, Record
 from libreims.call.leg import Leg
 from libreims.call.uac_leg import Target
 from libreims.cscf.modifiers import (
@@ -25,6 +28,7 @@ from libreims.proto.sip.flow import Address, Flow
 from libreims.proto.sip.headers import NameAddr
 from libreims.proto.sip.message import Message, Request
 from libreims.proto.sip.uri import Uri
+from libreims.users.admin import ECHO, UserChanged
 from libreims.users.bindings import Bindings
 from libreims.users.database import Found, SubscriberDatabase
 from libreims.users.impu import candidates
@@ -95,6 +99,43 @@ class CallflowScopes:
         imei = self._imei_at(target.phone, target.flow)
         called = candidates(NameAddr.parse(target.to).uri)[:1]
         return CallflowContext(modifiers, impus_of(*called), imei, self._access.get(target.flow.remote, ""))
+
+    def renew(self, event: UserChanged, dialogs: Iterable[Record]) -> None:
+        """Callflow modifiers were changed: what is configured now is in force for the calls that are on."""
+        if not event.modifiers:
+            return
+        user = self._users.by_impi(event.impi)
+        if event.impi == ECHO:
+            self._states.forget("", self._users.echo)
+        else:
+            self._states.forget(event.impi, user.impus if user is not None else ())
+        for dialog in dialogs:
+            leg = dialog.leg
+            if leg is not None and dialog.state != STOP:
+                self._renew(dialog, leg)
+
+    def _renew(self, dialog: Record, leg: Leg) -> None:
+        mt = dialog.kind == MT_CALL
+        source, counterpart = (dialog.caller, dialog.callee) if mt else (dialog.callee, dialog.caller)
+        calling = next((each.leg for each in dialog.peers if each.leg is not None), None) if mt else None
+        phone = calling.phone if calling is not None else None
+        imei = self._imei_at(calling.phone, calling.flow) if calling is not None else ""
+        found = tuple(
+            [
+                each
+                for each in self._users.owners(source)
+                if (each.subscriber is None) is (dialog.kind == ECHO_CALL)
+                and (phone is None or each.subscriber is None or each.subscriber.impi == phone)
+                and (not imei or each.entry.applies_to(imei))
+            ]
+        )
+        modifiers = self._of_callee(found)
+        context = leg.callflow
+        if context is not None:
+            context.modifiers = modifiers
+        elif modifiers:
+            imei, access = self._imei_at(leg.phone, leg.flow), self._access.get(leg.flow.remote, "")
+            leg.modified_by(CallflowContext(modifiers, impus_of(counterpart), imei, access))
 
     # -- inside --------------------------------------------------------------------------------------
 

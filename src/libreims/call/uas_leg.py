@@ -36,6 +36,7 @@ from libreims.call.provisional import ReliableProgress
 from libreims.call.reservation import Reservation
 from libreims.call.services import CallServices
 from libreims.cscf.answer import Answer, Headers
+from libreims.cscf.modifiers import CallflowContext
 from libreims.cscf.user_agent import ALLOW
 from libreims.proto.sdp.description import SessionDescription
 from libreims.proto.sdp.local_answer import same_media
@@ -77,6 +78,11 @@ class UasLeg(Leg):
         routed = bool(self.dialog.route_set)
         self.behind_nat = not routed and hidden_by_nat(self.dialog.remote_target, transaction.flow)
         self.peer_allows = tuple(method.upper() for method in request.elements("Allow"))
+
+    def modified_by(self, context: CallflowContext | None) -> None:
+        """Put callflow modifiers in force, for responses to the INVITE too."""
+        super().modified_by(context)
+        self._transaction.context = context
 
     def start(self) -> None:
         """Tell the session about the call. Raises Reject on a bad offer, OutOfPorts."""

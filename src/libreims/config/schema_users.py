@@ -136,7 +136,7 @@ class ImpuSettings(Checks):
             complain("impu", "an IMPU expected")
         names = ("code", "method", "content", "content_type", "transparent")
         legacy = {name: values.pop(name) for name in names if name in values}
-        if legacy:
+        if any(value is not None or name == "content" for name, value in legacy.items()):
             CallflowModifier.finish(legacy, complain)
             modifiers: tuple[CallflowModifier, ...] = values.get("callflow_modifier", ())
             values["callflow_modifier"] = (CallflowModifier(**legacy), *modifiers)

@@ -120,6 +120,12 @@ class ModifierStates:
             known = self._live[key] = (configured, live)
         return known[1]
 
+    def forget(self, impi: str, left: Iterable[ImpuEntry]) -> None:
+        """Drop the counters of IMPUs that a user (or the echo list) has no longer."""
+        kept = {(impi, entry.key, entry.imei) for entry in left}
+        for key in [key for key in self._live if key[0] == impi and key not in kept]:
+            del self._live[key]
+
 
 class DialogOwner(Protocol):
     """What a modifier can do with the call that its dialog belongs to."""

@@ -24,6 +24,7 @@ from libreims.proto.sip.transaction import ClientListener
 from libreims.proto.sip.uri import Uri
 from libreims.registrar.reg_info import CONTENT_TYPE, Aor, Shown, document
 from libreims.registrar.subscription import Event, State, Subscription
+from libreims.users.admin import UserChanged
 from libreims.users.bindings import Binding, Bindings, BindingsChanged, Cause, Change
 from libreims.users.database import SubscriberDatabase
 from libreims.users.expiry import Expiry
@@ -75,6 +76,7 @@ class RegEvent:
         self._by_impi: dict[str, list[Subscription]] = {}
         self._expiry: Expiry[DialogKey] = Expiry(clock, self._expired)
         bus.subscribe(BindingsChanged, self._changed)
+        bus.subscribe(UserChanged, self._renamed)
 
     def __len__(self) -> int:
         return len(self._by_key)
@@ -201,6 +203,14 @@ class RegEvent:
                     subscription.fire(Event.CHANGED)
             elif subscription.changes:
                 subscription.end("noresource")
+
+    def _renamed(self, event: UserChanged) -> None:
+        """A user has other IMPUs: its phones are told which are registered now (TS 24.229 §5.4.2.1.2)."""
+        if not event.identities:
+            return
+        for subscription in tuple(self._by_impi.get(event.impi, ())):
+            if any(_concerns(subscription, binding) for binding in self._bindings.of(event.impi)):
+                subscription.fire(Event.CHANGED)
 
     def _expired(self, key: DialogKey) -> None:
         self._by_key[key].end("timeout")

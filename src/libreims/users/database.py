@@ -12,7 +12,7 @@ from typing import NamedTuple
 from libreims.base.errors import LibreImsError
 from libreims.config.schema import ImpuSettings, Settings, UserSettings
 from libreims.proto.sip.uri import Uri
-from libreims.users.impu import candidates
+from libreims.users.impu import candidates, candidates_of, normalise
 from libreims.users.subscriber import ImpuEntry, Subscriber
 
 PLACEHOLDER_IMSI = "000000000000000"
@@ -58,7 +58,7 @@ class SubscriberDatabase:
                 database.add_echo(impu)
             except LibreImsError as error:
                 warn(str(error))
-        database._doubt_all()
+        database._doubt_together(database._by_impi.values(), database._by_key)
         return database
 
     def __len__(self) -> int:
@@ -113,6 +113,23 @@ class SubscriberDatabase:
                 return (Found(None, echo),)
         return self._find_matching(keys)
 
+    def named(self, text: str) -> tuple[Found, ...]:
+        """Everyone who has an IMPU written by a person, literally: no `match` expression is asked."""
+        for key in dict.fromkeys((normalise(text), *candidates_of(text))):
+            found = self.owners(key)
+            if found:
+                return found
+        return ()
+
+    def owners(self, key: str) -> tuple[Found, ...]:
+        """Everyone, users and the echo list, who has exactly this IMPU (normal form)."""
+        owners = self._by_key.get(key, ())
+        several = (owners,) if isinstance(owners, Subscriber) else owners
+        found = [Found(owner, entry) for owner in several for entry in owner.impus if entry.key == key]
+        if key in self._echo:
+            found.append(Found(None, self._echo[key]))
+        return tuple(found)
+
     def by_impu(self, uri: Uri) -> tuple[Found, ...]:
         """`find` for a URI of a request."""
         return self.find(candidates(uri))
@@ -151,17 +168,36 @@ class SubscriberDatabase:
     def add(self, settings: UserSettings) -> Subscriber:
         """Add a user. Raises LibreImsError where the IMPI exists or the entry cannot be used."""
         subscriber = Subscriber.of(settings)
+        self.insert(subscriber)
+        return subscriber
+
+    def insert(self, subscriber: Subscriber) -> None:
+        """Add a user that has been made. Raises LibreImsError where the IMPI exists."""
         impi = subscriber.impi
         if impi in self._by_impi:
             raise LibreImsError(f"The IMPI {impi} is in ue_db twice: the first entry is used.")
         self._doubt(subscriber)
         self._index(subscriber)
-        return subscriber
 
     def replace(self, subscriber: Subscriber) -> None:
         """Put a changed user in the place of the one with the same IMPI. Raises KeyError without one."""
-        self._unindex(self._by_impi[subscriber.impi])
+        impi = subscriber.impi
+        old = self._by_impi[impi]
+        shared = {
+            entry.key: owners.index(old)
+            for entry in old.impus
+            if isinstance(owners := self._by_key[entry.key], list)
+        }
+        matching = list(self._matching)
+        self._unindex(old)
         self._index(subscriber)
+        # The first user counts where one is needed: a change must not move it.
+        for key, place in shared.items():
+            now = self._by_key.get(key)
+            if isinstance(now, list) and now[-1] is subscriber:
+                now.insert(place, now.pop())
+        if impi in self._matching and impi in matching:
+            self._matching = {each: self._matching[each] for each in matching}
 
     def remove(self, impi: str) -> Subscriber | None:
         """Take a user out; the bindings are the caller's to remove. None when there is no such user."""
@@ -179,20 +215,30 @@ class SubscriberDatabase:
         self.has_modifiers |= bool(settings.callflow_modifier)
         return entry
 
+    def replace_echo(self, old: ImpuEntry, entry: ImpuEntry) -> None:
+        """Put a changed echo number in the place of the old one. Raises KeyError where that is not there."""
+        self._echo[old.key]
+        self._echo = {each.key: each for each in (entry if each is old else each for each in self.echo)}
+        self.has_modifiers |= bool(entry.settings.callflow_modifier)
+
     def remove_echo(self, key: str) -> ImpuEntry | None:
         """Take an echo number out, by its normal form."""
         return self._echo.pop(key, None)
 
-    def _doubt_all(self) -> None:
-        """Say what users have not or have in common, in one line each for any number of users."""
-        lacking = [each for each in self._by_impi.values() if not _authenticates(each.settings)]
+    def doubt(self, subscribers: Iterable[Subscriber]) -> None:
+        """Say what these users have not, or have in common with others, in one line each."""
+        subscribers = tuple(subscribers)
+        self._doubt_together(subscribers, {entry.key for each in subscribers for entry in each.impus})
+
+    def _doubt_together(self, subscribers: Iterable[Subscriber], keys: Iterable[str]) -> None:
+        lacking = [each for each in subscribers if not _authenticates(each.settings)]
         if lacking:
             more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
             self._warn(
                 f"{lacking[0].impi}{more} can never register: there is neither K nor pwd in ue_db. "
                 "Set one, or authent_type to none."
             )
-        shared = [(key, owners) for key, owners in self._by_key.items() if isinstance(owners, list)]
+        shared = [(key, owners) for key in keys if isinstance(owners := self._by_key.get(key), list)]
         if shared:
             (key, owners), more = shared[0], f" and {len(shared) - 1} more" if len(shared) > 1 else ""
             names = ", ".join(owner.impi for owner in owners[:3])

@@ -207,3 +207,15 @@ def test_the_latest_access_network_counts() -> None:
     scope.hear(message)
     scope.hear(request("BYE"))  # says nothing about it
     assert decide(scope, request("BYE"), TX) is not None
+
+
+def test_counters_of_impus_that_are_gone_are_dropped() -> None:
+    states = ModifierStates()
+    modifiers = (CallflowModifier(code=486, ttl=2),)
+    kept, gone = (ImpuEntry.of(ImpuSettings(impu=name, callflow_modifier=modifiers)) for name in "ab")
+    for owner in ("alice", "bob"):
+        for entry in (kept, gone):
+            states.of(owner, entry)[0].take()
+    states.forget("alice", (kept,))
+    assert [states.of(owner, kept)[0].ttl for owner in ("alice", "bob")] == [1, 1]
+    assert [states.of(owner, gone)[0].ttl for owner in ("alice", "bob")] == [2, 1]

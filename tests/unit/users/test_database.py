@@ -215,3 +215,39 @@ def test_shared_sims_that_will_not_do_what_it_looks_like(
     book = Book(user("a@d", ImpuSettings(impu="tel:1", imei="35123456789012"), **properties))
     assert len(book.warnings) == (warning is not None)
     assert all(warning in each for each in book.warnings if warning)
+
+
+def test_a_changed_user_keeps_its_place() -> None:
+    shared = ("tel:100", ImpuSettings(impu="sip:x", match="^7"))
+    book = Book(user("a@d", *shared), user("b@d", *shared), user("c@d", "tel:100"))
+    for impi in ("a@d", "b@d", "c@d"):
+        known = book.database.by_impi(impi)
+        assert known is not None
+        book.database.replace(dataclasses.replace(known, marked=True))
+        assert book.owners("tel:100") == ["a@d", "b@d", "c@d"]
+        assert book.owners("tel:700") == ["a@d"]
+        assert [each.impi for each in book.database] == ["a@d", "b@d", "c@d"]
+    assert all(each.marked for each in book.database)
+
+
+def test_echo_numbers_are_replaced_in_their_place() -> None:
+    book = Book()
+    first = book.database.add_echo(ImpuSettings(match="^1"))
+    second = book.database.add_echo(ImpuSettings(impu="tel:2"))
+    changed = ImpuEntry.of(ImpuSettings(match="^3"))
+    book.database.replace_echo(first, changed)
+    assert book.database.echo == (changed, second)
+    assert book.owners("tel:31") == ["echo"] and book.owners("tel:11") == []
+    with pytest.raises(KeyError):
+        book.database.replace_echo(first, changed)
+
+
+def test_who_has_an_impu_literally() -> None:
+    book = Book(user("a@d", "tel:+100", ImpuSettings(match="^9")), user("b@d", "tel:+100", "desk"))
+    book.database.add_echo(ImpuSettings(impu="tel:+100"))
+    names = [found.subscriber.impi if found.subscriber else "echo" for found in book.database.named("100")]
+    assert names == ["a@d", "b@d", "echo"]
+    assert [found.entry.key for found in book.database.named("sip:desk@x")] == ["sip:desk"]
+    assert [found.entry.key for found in book.database.named("match:^9")] == ["match:^9"]
+    assert book.database.named("tel:9") == ()
+    assert book.database.owners("tel:100") == ()
