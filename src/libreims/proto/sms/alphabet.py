@@ -27,7 +27,7 @@ DEFAULT: Final = (
 )
 """The default alphabet (§6.2.1): the character of each septet."""
 
-EXTENSION: Final[Mapping[int, str]] = {
+EXTENSION: Final[dict[int, str]] = {
     0x0A: "\f",
     0x14: "^",
     0x28: "{",

@@ -12,6 +12,7 @@ from typing import Final
 from libreims.proto.sms.alphabet import GSM7, SevenBit, octets_of, pack, unpack
 from libreims.proto.sms.coding import Alphabet, coding
 from libreims.proto.sms.header import Header, parse_header
+from libreims.proto.sms.national import seven_bit
 from libreims.proto.sms.reader import Reader, invalid
 
 MAX_OCTETS: Final = 140
@@ -71,10 +72,15 @@ class UserData:
             return None
         if scheme.alphabet is Alphabet.UCS2:
             return self.data(dcs).decode("utf-16-be", "replace")
-        return self._seven_bit().decode(self.data(dcs))
+        return self.seven_bit.decode(self.data(dcs))
 
-    def _seven_bit(self) -> SevenBit:
-        return GSM7
+    @property
+    def seven_bit(self) -> SevenBit:
+        """The 7 bit alphabet that the header names, the default one without a header."""
+        if not self.has_header:
+            return GSM7
+        header = self.header
+        return seven_bit(header.locking_shift, header.single_shift)
 
     def encode(self) -> bytes:
         """TP-UDL and TP-UD. Raises ValueError when they do not fit a TPDU."""
