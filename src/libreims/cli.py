@@ -16,6 +16,7 @@ _EPILOG = """\
 other commands:
   libreims demo     two simulated phones register, call each other and hang up: shows that it works
   libreims ue ...   a simulated phone; see libreims ue --help
+  libreims ws ...   sends messages to the remote API of a running server; see libreims ws --help
   libreims docs     for developers: write docs/configuration.md and docs/compatibility.md anew
 
 exit status: 0 when all went well, 1 when the configuration or the machine stands
@@ -51,7 +52,8 @@ def _server(arguments: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="libreims",
-        usage="libreims [--check | --print] CONFIG\n       libreims demo\n       libreims ue ...",
+        usage="libreims [--check | --print] CONFIG\n       libreims demo\n       libreims ue ...\n"
+        "       libreims ws ADDRESS MESSAGE...",
         description="LibreIMS, an IMS server for LTE and 5G: P-CSCF, I-CSCF, S-CSCF and HSS in one program.\n"
         "Runs in the foreground until SIGINT or SIGTERM.",
         epilog=_EPILOG,
@@ -74,6 +76,12 @@ def _ue(arguments: list[str]) -> int:
     return ue(arguments)
 
 
+def _ws(arguments: list[str]) -> int:
+    from libreims.ws.cli import main as ws
+
+    return ws(arguments)
+
+
 def _demo(arguments: list[str]) -> int:
     from libreims.demo import main as demo
 
@@ -86,4 +94,4 @@ def _docs(arguments: list[str]) -> int:
     return docs(arguments)
 
 
-_COMMANDS: dict[str, Callable[[list[str]], int]] = {"ue": _ue, "demo": _demo, "docs": _docs}
+_COMMANDS: dict[str, Callable[[list[str]], int]] = {"ue": _ue, "ws": _ws, "demo": _demo, "docs": _docs}

@@ -40,6 +40,7 @@ def test_check_and_print(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     ("arguments", "module", "function", "passed"),
     [
         (["ue", "--help"], "libreims.ue.cli", "main", ["--help"]),
+        (["ws", "h", "x"], "libreims.ws.cli", "main", ["h", "x"]),
         (["demo"], "libreims.demo", "main", []),
         (["docs", "x"], "libreims.config.docs", "main", ["x"]),
         (["ims.cfg"], "libreims.run", "run", "ims.cfg"),
