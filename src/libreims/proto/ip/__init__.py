@@ -1,1 +1,1 @@
-"""IPv4, IPv6, UDP and TCP headers as far as ESP needs them."""
+"""IP packets as far as IPsec needs them: headers, checksums, fragments (RFC 791, RFC 8200)."""
