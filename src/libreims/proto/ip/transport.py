@@ -1,4 +1,4 @@
-"""UDP and TCP headers (RFC 768, RFC 9293 §3.1): building datagrams, and one line about a packet for the log."""
+"""UDP and TCP headers (RFC 768, RFC 9293 §3.1): building datagrams, and a line about a packet for the log."""
 
 from __future__ import annotations
 

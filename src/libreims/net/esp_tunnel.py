@@ -1,0 +1,209 @@
+"""The IPsec tunnel on this machine: raw sockets for ESP outside, a TUN interface in a namespace inside.
+
+Adapter of `net.tunnel` (TS 33.203 §7): the kernel needs no ESP.  What sockets of `EspTunnel.network` send
+comes out of the TUN interface, goes through `net.esp_engine` and leaves by a raw socket of IP protocol 50;
+and back.  `open_tunnel` is for the server and for simulated phones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Iterable, Iterator
+
+from libreims.base.clock import UtcClock
+from libreims.base.errors import LibreImsError
+from libreims.base.log import LayerLog
+from libreims.base.tokens import Tokens
+from libreims.net import tun_setup
+from libreims.net.esp_engine import EspEngine
+from libreims.net.esp_evidence import Evidence
+from libreims.net.sockets import SocketNetwork
+from libreims.net.tun_setup import Inside
+from libreims.net.tunnel import SecurityAssociation
+from libreims.proto.ip.packet import ESP
+
+_BURST = 64
+"""Packets taken at once before the event loop has its turn."""
+_LONGEST = 65535
+_BUFFER = 8 << 20
+_SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
+_IP_MTU_DISCOVER, _IP_PMTUDISC_DONT = 10, 0
+_IPV6_MTU_DISCOVER, _IPV6_PMTUDISC_DONT = 23, 0
+
+
+def open_tunnel(
+    addresses: Iterable[str],
+    *,
+    loop: asyncio.AbstractEventLoop,
+    log: LayerLog,
+    tokens: Tokens,
+    utc: UtcClock,
+    interface: str | None = None,
+    namespace: str | None = None,
+    mtu: int = 1400,
+    script: str | None = None,
+    packets: str | None = None,
+    keys: str | None = None,
+) -> EspTunnel:
+    """Set everything up.  Raises LibreImsError, which says what is missing and what to do.
+
+    addresses: ours, in clear and inside alike (transport mode).
+    interface, namespace: a prepared one (`ipsec_ifname`, `ipsec_netns`); one is made without `interface`.
+    mtu, script: of an interface that is made.
+    packets, keys: names of files for evidence (`net.esp_evidence`).
+    """
+    hosts = list(dict.fromkeys(addresses))
+    for host in hosts:
+        if host in ("::1", "::", "0.0.0.0"):
+            raise LibreImsError(
+                f"IPsec cannot have {host} as its address: give sip_addr one that phones can reach"
+            )
+    if interface is not None:
+        if namespace is None:
+            raise LibreImsError("ipsec_ifname is set, and ipsec_netns has to say where the interface is")
+        inside = tun_setup.take(interface, namespace)
+    else:
+        inside = tun_setup.make(hosts, mtu, namespace, script, log)
+    outside: dict[str, socket.socket] = {}
+    try:
+        for host in hosts:
+            outside[host] = _raw_socket(host)
+        evidence = Evidence(packets, keys, utc, log) if packets or keys else None
+        return EspTunnel(inside, outside, evidence, loop=loop, log=log, tokens=tokens)
+    except BaseException:
+        for raw in outside.values():
+            raw.close()
+        inside.close()
+        raise
+
+
+class EspTunnel:
+    """`net.tunnel.Tunnel` with ESP in this process."""
+
+    def __init__(
+        self,
+        inside: Inside,
+        outside: dict[str, socket.socket],
+        evidence: Evidence | None = None,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        log: LayerLog,
+        tokens: Tokens,
+    ) -> None:
+        self.network = SocketNetwork(loop, inside.namespace.entered)
+        self.engine = EspEngine(
+            outside, send=self._send, deliver=self._deliver, clock=loop, tokens=tokens, log=log
+        )
+        self._evidence = evidence
+        if evidence is not None:
+            self.engine.witness = evidence.packet
+        self._inside = inside
+        self._outside = outside
+        self._loop = loop
+        self._log = log
+        self._tun = inside.tun.fileno()
+        loop.add_reader(self._tun, self._from_inside)
+        for host, raw in outside.items():
+            loop.add_reader(raw.fileno(), self._from_outside, raw, host)
+
+    def install(self, associations: Iterable[SecurityAssociation]) -> None:
+        """Put associations in force, all of them or, on LibreImsError, none."""
+        associations = list(associations)
+        self.engine.install(associations)
+        if self._evidence is not None:
+            self._evidence.keys(associations)
+
+    def remove(self, associations: Iterable[SecurityAssociation]) -> None:
+        """Take them out."""
+        self.engine.remove(associations)
+
+    def __iter__(self) -> Iterator[SecurityAssociation]:
+        return iter(self.engine)
+
+    def close(self) -> None:
+        """Remove everything that was set up; TCP connections are closed by who opened them."""
+        if self._tun < 0:
+            return
+        self._loop.remove_reader(self._tun)
+        self._tun = -1
+        for raw in self._outside.values():
+            self._loop.remove_reader(raw.fileno())
+            raw.close()
+        self.network.close()
+        self._inside.close()
+        if self._evidence is not None:
+            self._evidence.close()
+
+    def _from_inside(self) -> None:
+        descriptor, outbound = self._tun, self.engine.outbound
+        for _ in range(_BURST):
+            try:
+                packet = os.read(descriptor, _LONGEST)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._lost(error)
+                return
+            outbound(packet)
+
+    def _lost(self, error: OSError) -> None:
+        """The interface was taken away under us: the descriptor would be readable for ever."""
+        self._loop.remove_reader(self._tun)
+        name = self._inside.tun.name
+        self._log.error(f"The TUN interface {name} is gone ({error.strerror}): no IPsec until the next start")
+
+    def _from_outside(self, raw: socket.socket, host: str) -> None:
+        inbound, ipv4 = self.engine.inbound, ":" not in host
+        for _ in range(_BURST):
+            try:
+                data, source = raw.recvfrom(_LONGEST)
+            except OSError:  # nothing more, or an ICMP error of an earlier packet
+                return
+            # A raw socket of IPv4 gives the IP header too, one of IPv6 does not (raw(7), RFC 3542 §3).
+            inbound(data[(data[0] & 0xF) * 4 :] if ipv4 else data, source[0], host)
+
+    def _send(self, esp: bytes, local: str, remote: str) -> None:
+        try:
+            self._outside[local].sendto(esp, (remote, 0))
+        except OSError as error:
+            self.engine.drops.drop("not_sent", "TO", remote, error.strerror or str(error))
+
+    def _deliver(self, packet: bytes) -> None:
+        try:
+            os.write(self._tun, packet)
+        except OSError as error:
+            self.engine.drops.drop(
+                "not_delivered", "FROM", self._inside.tun.name, error.strerror or str(error)
+            )
+
+
+def _raw_socket(host: str) -> socket.socket:
+    """A socket for ESP of one address, in the process's own namespace. Raises LibreImsError."""
+    ipv6 = ":" in host
+    raw = None
+    try:
+        raw = socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_RAW, ESP)
+        raw.setblocking(False)
+        # A datagram of the inner side can be larger than the path lets pass: the kernel may cut it.
+        if ipv6:
+            raw.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _IPV6_PMTUDISC_DONT)
+        else:
+            raw.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_DONT)
+        for forced, plain in ((_SO_RCVBUFFORCE, socket.SO_RCVBUF), (_SO_SNDBUFFORCE, socket.SO_SNDBUF)):
+            raw.setsockopt(socket.SOL_SOCKET, plain, _BUFFER)
+            with contextlib.suppress(PermissionError):  # more than any program may have needs CAP_NET_ADMIN
+                raw.setsockopt(socket.SOL_SOCKET, forced, _BUFFER)
+        raw.bind((host, 0))
+    except OSError as error:
+        if raw is not None:
+            raw.close()
+        if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+            raise LibreImsError(
+                f"IPsec: {host} is no address of this machine (`ip addr` shows them)"
+            ) from error
+        raise LibreImsError(tun_setup.explain(error, "CAP_NET_RAW")) from error
+    return raw
