@@ -88,7 +88,7 @@ async def _serve(config: ConfigStore, warnings: Iterable[ConfigWarning]) -> int:
         gc.freeze()
         gc.set_threshold(COLLECT_YOUNG, COLLECT_OLDER, 20)
         users, addresses = len(server.users), ", ".join(map(text, server.transport.addresses))
-        print(f"Ready: {users} users, SIP on {addresses} (UDP and TCP)", flush=True)
+        print(f"Ready: {users} users, SIP on {addresses} (UDP and TCP){_remote_api(server)}", flush=True)
         log.layer("ims").info(f"started with {users} users on {addresses}")
         await ended.wait()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -98,6 +98,12 @@ async def _serve(config: ConfigStore, warnings: Iterable[ConfigWarning]) -> int:
         with contextlib.suppress(OSError):
             log.close()
     return 0
+
+
+def _remote_api(server: Server) -> str:
+    """Where the remote API is, for the line on the console."""
+    listening = server.api.server
+    return f", remote API on {', '.join(map(text, listening.addresses))}" if listening is not None else ""
 
 
 def _open_log(config: ConfigStore) -> Log:

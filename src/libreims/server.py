@@ -170,6 +170,11 @@ class Server:
                     f"sip_addr {text(bound)}: {error.strerror or error}; {_remedy(error, bound, settings)}"
                 ) from error
         await self.trunk.start()
+        try:
+            await self.api.start()
+        except LibreImsError:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         """End calls with BYE, wait a moment for the answers, close everything."""
@@ -178,6 +183,7 @@ class Server:
             if not self.calls.dialogs:
                 break
             await asyncio.sleep(0.02)
+        await self.api.stop()
         self.agent.deviations.close()
         self._serial.cancel()
         self.reg_event.close()

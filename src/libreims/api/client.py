@@ -9,7 +9,7 @@ Frame = dict[str, Any]
 """One message in either direction, as JSON has it."""
 
 
-def drop(frame: Frame) -> None:
+def drop(text: str) -> None:
     """For clients that take no events."""
 
 
@@ -18,15 +18,15 @@ class Client:
 
     __slots__ = ("connected", "events", "log_position", "log_waiting", "name", "send")
 
-    def __init__(self, name: str, send: Callable[[Frame], None] = drop) -> None:
+    def __init__(self, name: str, send: Callable[[str], None] = drop) -> None:
         self.name = name
         """For the log: an address, `monitor`, `sim_events`."""
         self.send = send
-        """Takes the events that the client has registered for."""
+        """Takes the events that the client has registered for, as JSON text."""
         self.events: set[str] = set()
         """Names of these events."""
         self.connected = True
-        self.log_position = 0
-        """Index of the first log entry that `log_get` has not looked at for this client."""
+        self.log_position = -1
+        """Index of the first log entry that `log_get` has not looked at for this client; -1 at first."""
         self.log_waiting: Callable[[], None] | None = None
         """Answers the `log_get` that still waits."""

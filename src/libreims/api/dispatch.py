@@ -45,7 +45,7 @@ class Dispatcher:
         except LibreImsError as error:
             frame = message if isinstance(message, dict) else {}
             response = self.response(frame, self.time, {"error": one_line(error)})
-            self._show("TO", client, response)
+            self.show("TO", client, response)
             answer(response)
 
     async def ask(self, client: Client, message: Frame) -> Frame:
@@ -87,10 +87,10 @@ class Dispatcher:
             raise LibreImsError("message: string expected, the name of a message (`help` lists them)")
         command = self.table.find(name)
         if not command.quiet:
-            self._show("FROM", client, message)
+            self.show("FROM", client, message)
         envelope = read(REQUEST, message)
         invocation = bind(command, message, self._services.config.directory)
-        for ignored in invocation.ignored:
+        for ignored in () if command.quiet else invocation.ignored:
             self._log.info(f"{client.name}: {name} has no parameter {ignored[:80]!r}, it is ignored")
         return Job(client, message, invocation, answer, **envelope)
 
@@ -103,8 +103,8 @@ class Dispatcher:
             if isinstance(result, dict):
                 self._answer(job, started, index, late, result)
                 return
-            self.schedule.check(job.client)
             deferred = result if isinstance(result, Deferred) else self._task(job, result)
+            self._check_room(job.client, deferred)
         except (LibreImsError, Reject) as error:
             self._answer(job, started, index, late, {"error": one_line(error)})
             return
@@ -127,8 +127,15 @@ class Dispatcher:
             head["loop_index"] = index
         response = self.response(job.frame, started, {**head, **members})
         if not job.invocation.command.quiet:
-            self._show("TO", job.client, response)
+            self.show("TO", job.client, response)
         job.answer(response)
+
+    def _check_room(self, client: Client, deferred: Deferred) -> None:
+        try:
+            self.schedule.check(client)
+        except LibreImsError:
+            deferred.cancel()
+            raise
 
     def _task(self, job: Job, procedure: Coroutine[Any, Any, Members]) -> Deferred:
         """A handler that waits, as a deferred answer."""
@@ -152,7 +159,8 @@ class Dispatcher:
         self._log.exception(f"fault in the command {name}", error)
         return {"error": f"internal error: {type(error).__name__}; the log has the details"}
 
-    def _show(self, direction: str, client: Client, frame: Frame) -> None:
+    def show(self, direction: str, client: Client, frame: Frame) -> None:
+        """Write a message into the log, without secrets."""
         log = self._log
         if log.debug_on:
             log.debug(f"{client.name} {redacted(frame, keys=log.options.key)}", dir=direction)

@@ -5,10 +5,20 @@ Made by the composition root. `submit` and `ask` of `dispatcher` are for those i
 
 from __future__ import annotations
 
-from libreims.api import common, settings
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from libreims.api import common, logs, settings
+from libreims.api.authentication import Authentication
+from libreims.api.connection import Connection
 from libreims.api.dispatch import Dispatcher
 from libreims.api.services import ApiServices
 from libreims.api.table import Table
+from libreims.api.tls import context
+from libreims.base.errors import LibreImsError
+
+if TYPE_CHECKING:
+    from libreims.api.server import WebSocketServer
 
 EVENTS = ("sms", "users_update", "dialog", "invite")
 """What clients can register for (manual §6.7)."""
@@ -22,4 +32,37 @@ class RemoteApi:
         self.table = Table(events=EVENTS)
         self.table.add(common.commands(services, self.table))
         self.table.add(settings.commands(services))
+        self.table.add(logs.commands(services))
         self.dispatcher = Dispatcher(self.table, services)
+        self._authentication = Authentication(services.config, services.clock, services.tokens)
+        self.server: WebSocketServer | None = None
+        """The WebSocket server, where `com_addr` is set."""
+
+    async def start(self) -> None:
+        """Listen on `com_addr`, if it is set. Raises LibreImsError."""
+        current = self.services.config.current
+        if current.com_addr is None:
+            return
+        tls = context(current)
+        try:
+            from libreims.api.server import WebSocketServer
+        except ImportError as error:
+            raise LibreImsError(
+                f"com_addr is set, and the remote API needs the Python package aiohttp: {error}"
+            ) from None
+        server = WebSocketServer(self.services.log.layer("com"), self.connect)
+        await server.start(current.com_addr, tls)
+        self.server = server
+
+    def connect(
+        self, name: str, host: str, send: Callable[[str], None], close: Callable[[str], None]
+    ) -> Connection:
+        """A new connection, over whatever carries text."""
+        return Connection(self.services, self.dispatcher, self._authentication, name, host, send, close)
+
+    async def stop(self) -> None:
+        """End all connections; nothing is answered any more."""
+        server, self.server = self.server, None
+        if server is not None:
+            await server.stop()
+        self.dispatcher.close()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
+from libreims.api.authentication import TYPE
 from libreims.api.client import Client
 from libreims.api.log_settings import change, shown
 from libreims.api.services import ApiServices
@@ -15,8 +16,6 @@ from libreims.config.schema import Settings
 from libreims.config.source import ConfigErrors
 from libreims.config.to_json import to_json
 
-TYPE: Final = "IMS"
-"""What kind of server this is, in `ready`, `authenticate` and `config_get`."""
 _LOGS = Parameter("logs", Anything(), "Log configuration, in the form of `config_get`.")
 
 

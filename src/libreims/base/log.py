@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from libreims.base.clock import Cancellable, Clock, UtcClock
 from libreims.base.log_dump import escape, hex_dump, message_dump, text_dump
-from libreims.base.log_file import LogFile, complain_on_stderr
+from libreims.base.log_file import LogFile, complain_on_stderr, head
 from libreims.base.log_options import (
     DEBUG,
     ERROR,
@@ -70,6 +70,8 @@ class Log:
         self._day_time = ""
         self._stamp = ""
         self._layers = {name: LayerLog(self, name) for name in LAYERS}
+        self._banner = banner
+        self._started = utc()
         self._file = LogFile(path, banner, utc, local, complain) if path else None
         self._apply()
 
@@ -81,8 +83,8 @@ class Log:
 
     @property
     def head(self) -> list[str]:
-        """The comment lines that the file begins with; none without a file."""
-        return self._file.head() if self._file is not None else []
+        """The comment lines that the file begins with, or would begin with."""
+        return head(self._banner, self._started, self._local)
 
     def layer(self, name: str) -> LayerLog:
         """The log of one layer, the same object every time; `KeyError` for a name that is not in `LAYERS`."""
@@ -141,6 +143,9 @@ class Log:
         ring = self.ring
         ring.append((now, layer.name, level, direction, id, message, dump))
         ring.total += 1
+        if ring.wake is not None:
+            wake, ring.wake = ring.wake, None
+            wake()
         file = self._file
         if file is None:
             return
@@ -259,6 +264,13 @@ class LayerLog:
         """Detail."""
         if self.debug_on:
             self._log.write(self, DEBUG, dir, id, message, "")
+
+    def write(
+        self, level: int, message: str, *, dir: str = "-", id: int | str | None = None, more: str = ""
+    ) -> None:
+        """An entry of any level from outside (`log_set`); `more` are the lines below the first one."""
+        if level <= self.level:
+            self._log.write(self, level, dir, id, message, text_dump(more) if more else "")
 
     def message(
         self,

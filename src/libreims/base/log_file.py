@@ -26,6 +26,21 @@ def complain_on_stderr(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def head(banner: str, started: float, local: Callable[[float], time.struct_time]) -> list[str]:
+    """The comment lines at the beginning of a file, without line ends."""
+    return [
+        f"# {banner}",
+        "# Log file format:",
+        "# time layer dir id message",
+        f"# Started on {stamp(started, local)}",
+    ]
+
+
+def stamp(seconds: float, local: Callable[[float], time.struct_time]) -> str:
+    """Date and time in a comment line."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", local(seconds))
+
+
 class LogFile:
     """One log file that is appended to, re-opened and moved aside.
 
@@ -70,12 +85,7 @@ class LogFile:
 
     def head(self, rotated: float | None = None) -> list[str]:
         """The comment lines at the beginning of a file, without line ends."""
-        lines = [
-            f"# {self._banner}",
-            "# Log file format:",
-            "# time layer dir id message",
-            f"# Started on {self._stamp(self._started)}",
-        ]
+        lines = head(self._banner, self._started, self._local)
         if rotated is not None:
             lines.append(f"# Rotated on {self._stamp(rotated)}")
         return lines
@@ -124,7 +134,7 @@ class LogFile:
             mover.join()
 
     def _stamp(self, seconds: float) -> str:
-        return time.strftime("%Y-%m-%d %H:%M:%S", self._local(seconds))
+        return stamp(seconds, self._local)
 
     def _allow(self) -> None:
         """How much may be buffered: no more than fits before the next rotation."""

@@ -6,6 +6,7 @@ Entries keep the message and the data as they were given; text is made when some
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from itertools import islice
 from typing import NamedTuple
 
@@ -38,13 +39,17 @@ class LogEntry(NamedTuple):
 class LogRing:
     """A bounded history; the index of an entry never changes and is never used twice."""
 
-    __slots__ = ("_entries", "append", "total")
+    __slots__ = ("_entries", "append", "cleared", "total", "wake")
 
     def __init__(self, count: int) -> None:
         self._entries: deque[tuple[float, str, int, str, int | str | None, str, str]] = deque(maxlen=count)
         self.append = self._entries.append
         self.total = 0
         """Number of entries ever added, which is the index that the next one gets."""
+        self.cleared = 0
+        """Entries before this index were forgotten on purpose."""
+        self.wake: Callable[[], None] | None = None
+        """Called once, by whoever adds the next entry, and forgotten then."""
 
     @property
     def count(self) -> int:
@@ -66,9 +71,15 @@ class LogRing:
         """
         start = max(index, self.first)
         skip = start - self.first
-        stop = None if limit is None else skip + limit
-        return start, [LogEntry(*entry) for entry in islice(self._entries, skip, stop)]
+        count = len(self._entries)
+        stop = count if limit is None else min(skip + limit, count)
+        if skip <= count - stop:
+            return start, [LogEntry(*entry) for entry in islice(self._entries, skip, stop)]
+        # A deque is walked from an end: the newest entries are found from the other one.
+        newest = islice(reversed(self._entries), count - stop, max(count - skip, 0))
+        return start, [LogEntry(*entry) for entry in newest][::-1]
 
     def clear(self) -> None:
         """Forget everything (`log_reset`); indexes go on."""
         self._entries.clear()
+        self.cleared = self.total

@@ -355,21 +355,20 @@ class Settings(Checks):
     n5: N5 | None = prop(None, Struct(N5), "Interface to the PCF.", state=LATER)
 
     # Remote API
-    com_addr: Address | None = prop(None, IpAddress(9003), "Address of the remote API.", state=LATER)
-    com_name: str = prop("IMS", Text(), "Name of the server in the remote API.", state=LATER)
-    com_ssl_certificate: str | None = prop(None, FileName(), "Certificate of the remote API.", state=LATER)
-    com_ssl_key: str | None = prop(None, FileName(), "Key of that certificate.", state=LATER)
-    com_ssl_peer_verify: bool = prop(False, Boolean(), "Check the certificates of clients.", state=LATER)
-    com_ssl_ca: str | None = prop(None, FileName(), "Certificate authority of clients.", state=LATER)
+    com_addr: Address | None = prop(None, IpAddress(9003), "Address of the remote API.")
+    com_name: str = prop("IMS", Text(), "Name of the server in the remote API.")
+    com_ssl_certificate: str | None = prop(None, FileName(), "Certificate of the remote API.")
+    com_ssl_key: str | None = prop(None, FileName(), "Key of that certificate.")
+    com_ssl_peer_verify: bool = prop(False, Boolean(), "Check the certificates of clients.")
+    com_ssl_ca: str | None = prop(None, FileName(), "Certificate authority of clients.")
     com_log_lock: bool = prop(
         False,
         Boolean(),
         "The remote API cannot change log options.",
         aliases=("com_logs_lock",),
-        state=LATER,
     )
-    com_log_us: bool = prop(False, Boolean(), "Log times in microseconds in the remote API.", state=LATER)
-    com_auth: ComAuth | None = prop(None, Struct(ComAuth), "Password of the remote API.", state=LATER)
+    com_log_us: bool = prop(False, Boolean(), "Log times in microseconds in the remote API.")
+    com_auth: ComAuth | None = prop(None, Struct(ComAuth), "Password of the remote API.")
     com_log_count: int = prop(8192, Integer(4096, 2097152), "Log entries kept in memory.")
     sim_events: tuple[Any, ...] = prop(
         (), ListOf(Anything()), "Remote API requests to make at the start.", state=LATER

@@ -1,0 +1,273 @@
+"""The WebSocket server of the remote API (RFC 6455, manual §6): sockets, TLS, limits; no command.
+
+Loaded only where `com_addr` is set: aiohttp takes a while.  There are no pings of our own: clients that read
+only when they expect something could not answer them.  A peer that is gone is found by TCP keepalive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import socket
+import ssl
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from aiohttp import WSMsgType, web
+
+from libreims.api.connection import Connection
+from libreims.base.errors import LibreImsError
+from libreims.base.log import LayerLog
+from libreims.net.address import text
+from libreims.net.port import Address
+
+MESSAGE_SIZE: Final = 4 << 20
+"""Octets of one message to us."""
+CONNECTIONS: Final = 1000
+QUEUE: Final = 8 << 20
+"""Characters that may wait for a client that does not read."""
+HIGH: Final = 1 << 20
+"""Characters that have to be sent before the next request is read."""
+CLOSING: Final = 1.0
+"""Seconds for the last messages, and for the closing handshake."""
+_TRY_LATER = 1013  # RFC 6455 registry: the client may come back
+_GOING_AWAY = 1001
+
+Connect = Callable[[str, str, Callable[[str], None], Callable[[str], None]], Connection]
+"""`connect(name, host, send, close)`."""
+
+
+class WebSocketServer:
+    """Accepts connections and carries text between them and `Connection`s."""
+
+    def __init__(self, log: LayerLog, connect: Connect) -> None:
+        self._log = log
+        self._connect = connect
+        self._pipes: set[Pipe] = set()
+        logger = logging.Logger("aiohttp.server")
+        logger.addHandler(_ToLog(log))
+        self._http = web.Server(self._serve, access_log=None, logger=logger)
+        self._listening: asyncio.Server | None = None
+
+    def __len__(self) -> int:
+        """Connections that are open."""
+        return len(self._pipes)
+
+    @property
+    def addresses(self) -> list[Address]:
+        """Where it listens."""
+        sockets = self._listening.sockets if self._listening is not None else ()
+        return [each.getsockname()[:2] for each in sockets]
+
+    async def start(self, address: Address, tls: ssl.SSLContext | None) -> None:
+        """Listen. Raises LibreImsError."""
+        try:
+            listener = _listener(address, self._log)
+        except OSError as error:
+            raise LibreImsError(
+                f"com_addr {text(address)}: {error.strerror or error}; {_remedy(error)}"
+            ) from None
+        self._listening = await asyncio.get_running_loop().create_server(self._accept, sock=listener, ssl=tls)
+
+    def _accept(self) -> asyncio.BaseProtocol:
+        """One more TCP connection; those that never become a WebSocket count too."""
+        if len(self._http.connections) >= 2 * CONNECTIONS:
+            return _Refusal()
+        return self._http()
+
+    async def stop(self) -> None:
+        """Send what has still to be sent, say good-bye, close."""
+        if self._listening is not None:
+            self._listening.close()
+        pipes = tuple(self._pipes)
+        if pipes:
+            await asyncio.wait([asyncio.ensure_future(each.finish()) for each in pipes], timeout=2 * CLOSING)
+        await self._http.shutdown(CLOSING)
+        self._listening = None
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        if "Origin" not in request.headers:
+            self._log.info(f"{request.remote}: no Origin in the WebSocket handshake, which is required: 403")
+            return web.Response(status=403, text="The Origin header is required; any value will do.\n")
+        offered = request.headers.get("Sec-WebSocket-Protocol", "").split(",")[0].strip()
+        websocket = web.WebSocketResponse(
+            timeout=CLOSING,
+            compress=False,
+            max_msg_size=MESSAGE_SIZE,
+            protocols=(offered,) if offered else (),  # browsers insist on one of those they offer
+        )
+        if not websocket.can_prepare(request):
+            return web.Response(
+                status=426, text="This is a WebSocket server.\n", headers={"Upgrade": "websocket"}
+            )
+        if len(self._pipes) >= CONNECTIONS:
+            self._log.warn(f"{request.remote}: there are {CONNECTIONS} connections already: 503")
+            return web.Response(status=503, text="Too many connections.\n")
+        await websocket.prepare(request)
+        pipe = Pipe(websocket, request, self._log)
+        self._pipes.add(pipe)
+        try:
+            await pipe.run(self._connect)
+        finally:
+            self._pipes.discard(pipe)
+        return websocket
+
+
+class Pipe:
+    """One WebSocket: a bounded queue out, one message after the other in."""
+
+    def __init__(self, websocket: web.WebSocketResponse, request: web.BaseRequest, log: LayerLog) -> None:
+        self._websocket = websocket
+        self._transport = request.transport
+        peer = self._transport.get_extra_info("peername") if self._transport is not None else None
+        host, port = peer[:2] if peer else ("?", 0)
+        self._host = host.removeprefix("::ffff:")
+        self.name = text((self._host, port))
+        self._log = log
+        self._queue: deque[str] = deque()
+        self._size = 0
+        self._more = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._drained.set()
+        self._ending = False
+
+    async def run(self, connect: Connect) -> None:
+        """Until either side ends it."""
+        connection = connect(self.name, self._host, self.send, self.close)
+        writer = asyncio.get_running_loop().create_task(self._write())
+        try:
+            connection.open()
+            async for message in self._websocket:
+                if message.type is WSMsgType.TEXT:
+                    connection.receive(message.data)
+                elif message.type is WSMsgType.BINARY:
+                    connection.receive_octets(message.data)
+                elif message.type is WSMsgType.ERROR:
+                    self._log.info(f"{self.name}: {self._websocket.exception()}")
+                await self._drained.wait()
+        finally:
+            connection.closed()
+            writer.cancel()
+            self._drained.set()
+
+    def send(self, text: str) -> None:
+        """Queue a message; a client that lets too many of them lie is cut off."""
+        if self._ending:
+            return
+        if self._size > QUEUE:
+            self.close(f"does not read what it asked for, {self._size} characters wait for it")
+            return
+        self._queue.append(text)
+        self._size += len(text)
+        self._more.set()
+        if self._size > HIGH:
+            self._drained.clear()
+
+    def close(self, why: str) -> None:
+        """End the connection, whatever is in its queue."""
+        if self._ending:
+            return
+        self._ending = True
+        self._log.warn(f"{self.name} {why}: connection closed")
+        self._queue.clear()
+        self._size = 0
+        self._drained.set()
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def finish(self) -> None:
+        """Send what is queued, then say good-bye."""
+        self._ending = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSING):
+                while self._queue:
+                    await self._flush()
+        await self._websocket.close(code=_GOING_AWAY, message=b"the server ends")
+
+    async def _write(self) -> None:
+        while True:
+            await self._more.wait()
+            await self._flush()
+
+    async def _flush(self) -> None:
+        self._more.clear()
+        while self._queue:
+            text = self._queue.popleft()
+            try:
+                await self._websocket.send_str(text)
+            except (ConnectionError, RuntimeError):  # gone; the reader has noticed or is about to
+                self._queue.clear()
+                self._size = 0
+                self._drained.set()
+                return
+            self._size = max(self._size - len(text), 0)
+            if self._size <= HIGH:
+                self._drained.set()
+
+
+class _Refusal(asyncio.Protocol):
+    """Takes a connection for which there is no room, and drops it."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.abort()
+
+
+class _ToLog(logging.Handler):
+    """What aiohttp has to say about requests that are no HTTP."""
+
+    def __init__(self, log: LayerLog) -> None:
+        super().__init__()
+        self._to = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        fault = record.exc_info[1] if record.exc_info else None
+        if record.levelno >= logging.ERROR and fault is not None:
+            self._to.exception(record.getMessage(), fault)
+        else:
+            self._to.info(record.getMessage())
+
+
+def _listener(address: Address, log: LayerLog) -> socket.socket:
+    """A bound socket; `[::]` is IPv4 and IPv6, or IPv4 alone where the machine has no IPv6."""
+    host, port = address
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        if host != "::" or error.errno != errno.EAFNOSUPPORT:
+            raise
+        log.info("com_addr [::]: this machine has no IPv6, IPv4 alone is listened on")
+        return _listener(("0.0.0.0", port), log)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        for option, value in (
+            (socket.TCP_KEEPIDLE, 60),
+            (socket.TCP_KEEPINTVL, 10),
+            (socket.TCP_KEEPCNT, 6),
+        ):
+            listener.setsockopt(socket.IPPROTO_TCP, option, value)
+        listener.bind((host, port))
+        listener.listen(256)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _remedy(error: OSError) -> str:
+    """What to do about it."""
+    if error.errno == errno.EADDRINUSE:
+        return "another program uses this port: end it or choose another port"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return "it is no address of this machine (`ip addr`): correct it, or use [::] for all addresses"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "ports below 1024 need the right to use them: choose a higher one"
+    return "correct it"
