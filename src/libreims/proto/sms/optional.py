@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from libreims.proto.sms.reader import Reader
-from libreims.proto.sms.user_data import UserData, read_user_data
+from libreims.proto.sms.user_data import MAX_REPORT_OCTETS, UserData, read_user_data
 
 PID: Final = 0x01
 DCS: Final = 0x02
@@ -28,7 +28,7 @@ def indicator(pid: int | None, dcs: int | None, user_data: UserData | None) -> i
 def encode_optional(pid: int | None, dcs: int | None, user_data: UserData | None) -> bytes:
     """The fields, in their order."""
     parts = bytes(each for each in (pid, dcs) if each is not None)
-    return parts + user_data.encode() if user_data is not None else parts
+    return parts + user_data.encode(MAX_REPORT_OCTETS) if user_data is not None else parts
 
 
 def read_indicator(reader: Reader) -> int:
@@ -46,5 +46,6 @@ def read_optional(
     """TP-PID, TP-DCS and user data, as far as they are present; reserved bits are ignored."""
     pid = reader.octet("TP-PID") if present & PID else None
     dcs = reader.octet("TP-DCS") if present & DCS else None
-    user_data = read_user_data(reader, dcs or 0, has_header) if present & USER_DATA else None
-    return pid, dcs, user_data
+    if not present & USER_DATA:
+        return pid, dcs, None
+    return pid, dcs, read_user_data(reader, dcs or 0, has_header, MAX_REPORT_OCTETS)

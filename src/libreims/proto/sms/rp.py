@@ -161,14 +161,17 @@ def _read_sized(reader: Reader) -> bytes:
 
 
 def _read_optional(reader: Reader) -> bytes | None:
-    """RP-User-Data among optional elements; unknown ones are passed over (§9.3.3)."""
-    found: bytes | None = None
-    while reader.left:
-        identifier = reader.octet("information element")
-        if identifier & 0x80:
-            continue
-        if identifier == USER_DATA and found is None:
-            found = _read_sized(reader)
-        else:
-            reader.octets(reader.octet("information element"), "information element")
-    return found
+    """RP-User-Data among the optional elements, the first if there are several.
+
+    Unknown elements are passed over, one that is cut counts as absent (§9.3): the message stands without it.
+    """
+    try:
+        while reader.left:
+            identifier = reader.octet("information element")
+            if identifier == USER_DATA:
+                return _read_sized(reader)
+            if identifier < 0x80:
+                reader.octets(reader.octet("information element"), "information element")
+    except SmsDecodeError:
+        pass
+    return None

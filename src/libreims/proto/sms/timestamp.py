@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from libreims.proto.sms.reader import Reader
 
-SIZE = 7
-_MAX_ZONE = 79
+SIZE: Final = 7
+_MAX_ZONE: Final = 79
 """Quarters of an hour: two decimal digits of which the first has three bits."""
 
 
@@ -21,6 +22,10 @@ class Timestamp:
     """Local time with a zone in quarters of an hour: seven swapped semi-octet pairs."""
 
     octets: bytes
+
+    def __post_init__(self) -> None:
+        if len(self.octets) != SIZE:
+            raise ValueError(f"a time stamp has {SIZE} octets, not {len(self.octets)}")
 
     @classmethod
     def at(cls, utc: float, zone: int = 0) -> Timestamp:
@@ -51,7 +56,7 @@ class Timestamp:
         Years from 70 on are of the twentieth century.
         """
         fields = [_number(octet) for octet in self.octets[:6]]
-        if len(self.octets) != SIZE or None in fields:
+        if None in fields:
             return None
         year, month, day, hour, minute, second = (each or 0 for each in fields)
         try:

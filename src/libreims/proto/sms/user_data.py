@@ -16,7 +16,10 @@ from libreims.proto.sms.national import seven_bit
 from libreims.proto.sms.reader import Reader, invalid
 
 MAX_OCTETS: Final = 140
+"""In SMS-SUBMIT and SMS-DELIVER."""
 MAX_SEPTETS: Final = 160
+MAX_REPORT_OCTETS: Final = 159
+"""In SMS-DELIVER-REPORT in an RP-ACK, which has most room of the reports (§9.2.2.1a)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class UserData:
             return cls(len(septets), pack(septets))
         head = header.encode()
         taken, fill = header_septets(len(head))
-        return cls(taken + len(septets), head + pack(septets, fill) if septets else head, True)
+        return cls(taken + len(septets), head + pack(septets, fill), True)
 
     @classmethod
     def of_text(cls, text: str, alphabet: Alphabet = Alphabet.GSM7, header: Header | None = None) -> UserData:
@@ -82,12 +85,12 @@ class UserData:
         header = self.header
         return seven_bit(header.locking_shift, header.single_shift)
 
-    def encode(self) -> bytes:
+    def encode(self, limit: int = MAX_OCTETS) -> bytes:
         """TP-UDL and TP-UD. Raises ValueError when they do not fit a TPDU."""
         if not 0 <= self.length <= 255:
             raise ValueError(f"TP-User-Data-Length {self.length} is not from 0 to 255")
-        if len(self.octets) > MAX_OCTETS:
-            raise ValueError(f"user data of {len(self.octets)} octets, at most {MAX_OCTETS} are allowed")
+        if len(self.octets) > limit:
+            raise ValueError(f"user data of {len(self.octets)} octets, at most {limit} are allowed")
         return bytes((self.length,)) + self.octets
 
 
@@ -97,10 +100,10 @@ def header_septets(octets: int) -> tuple[int, int]:
     return septets, septets * 7 - octets * 8
 
 
-def read_user_data(reader: Reader, dcs: int, has_header: bool) -> UserData:
+def read_user_data(reader: Reader, dcs: int, has_header: bool, limit: int = MAX_OCTETS) -> UserData:
     """TP-UDL and TP-UD at the reader's place; octets beyond TP-UDL are passed over."""
     length = reader.octet("TP-UDL")
     size = octets_of(length) if coding(dcs).counts_septets else length
-    if size > MAX_OCTETS:
-        raise invalid(f"TP-UDL {length}, the user data would have {size} octets")
+    if size > limit:
+        raise invalid(f"TP-UDL {length}, the user data would have {size} octets, at most {limit} are allowed")
     return UserData(length, reader.octets(size, "TP-UD"), has_header)

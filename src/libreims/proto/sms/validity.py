@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from libreims.proto.sms.reader import Reader, invalid
-from libreims.proto.sms.timestamp import Timestamp, read_timestamp
+from libreims.proto.sms.timestamp import SIZE, Timestamp, read_timestamp
 
 MINUTE: Final = 60
 HOUR: Final = 3600
@@ -83,6 +83,10 @@ class EnhancedValidity:
     octets: bytes
     format = FORMAT_ENHANCED
 
+    def __post_init__(self) -> None:
+        if len(self.octets) != SIZE:
+            raise ValueError(f"an enhanced validity period has {SIZE} octets, not {len(self.octets)}")
+
     @classmethod
     def of_seconds(cls, seconds: int, single_shot: bool = False) -> EnhancedValidity:
         """A period of 0 to 255 seconds."""
@@ -131,7 +135,7 @@ def read_validity(reader: Reader, form: int) -> Validity | None:
     if form == FORMAT_ABSOLUTE:
         return AbsoluteValidity(read_timestamp(reader, "TP-VP"))
     if form == FORMAT_ENHANCED:
-        return EnhancedValidity(reader.octets(7, "TP-VP"))
+        return EnhancedValidity(reader.octets(SIZE, "TP-VP"))
     raise invalid(f"TP-VPF {form}")
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
 
 from libreims.proto.sms import rp
 from libreims.proto.sms.address import Address
 from libreims.proto.sms.errors import SmsDecodeError
 from libreims.proto.sms.rp import RpAck, RpData, RpError, RpMessage, RpSmma
 from libreims.proto.sms.rp_cause import RpCause
+from support.sms import rp_messages, rp_messages_from_phone
 
 CENTRE = Address.of_number("+33600000000")
 BOTH: list[RpMessage] = [
@@ -56,3 +58,53 @@ def test_what_is_cut_names_the_reference() -> None:
     with pytest.raises(SmsDecodeError) as caught:
         rp.decode_from_phone(b"\x00")
     assert caught.value.reference is None
+
+
+@given(rp_messages_from_phone)
+def test_from_phone_again(message: RpMessage) -> None:
+    assert rp.decode_from_phone(rp.encode_from_phone(message)) == message
+
+
+@given(rp_messages)
+def test_to_phone_again(message: RpMessage) -> None:
+    assert rp.decode_to_phone(rp.encode_to_phone(message)) == message
+
+
+@pytest.mark.parametrize(
+    ("octets", "message"),
+    [
+        ("0209", RpAck(9)),
+        ("020941020000", RpAck(9, b"\x00\x00")),
+        ("02094100", RpAck(9, b"")),
+        ("0209a1410100", RpAck(9, b"\x00")),
+        ("0209420155410100410101", RpAck(9, b"\x00")),
+        ("04090196", RpError(9, 22)),
+        ("0409021605", RpError(9, 22, b"\x05")),
+        ("fa09", RpAck(9)),
+        ("020941", RpAck(9)),
+        ("02094103ff", RpAck(9)),
+        ("0209420255", RpAck(9)),
+        ("0409011641", RpError(9, 22)),
+    ],
+)
+def test_optional_elements_and_spare_bits(octets: str, message: RpMessage) -> None:
+    """Unknown elements are passed over; the first of a repeated one counts, one that is cut does not."""
+    assert rp.decode_from_phone(bytes.fromhex(octets)) == message
+
+
+@pytest.mark.parametrize(
+    "octets",
+    ["0409", "040900", "04090216", "000900" + "00" + "ea" + "00" * 234],
+)
+def test_bad_elements(octets: str) -> None:
+    with pytest.raises(SmsDecodeError) as caught:
+        rp.decode_from_phone(bytes.fromhex(octets))
+    assert (caught.value.cause, caught.value.reference) == (RpCause.INVALID_MANDATORY_INFORMATION, 9)
+
+
+@pytest.mark.parametrize(
+    "message", [RpAck(256), RpData(1, None, bytes(234)), RpError(1, 300), RpAck(1, bytes(234))]
+)
+def test_what_does_not_fit(message: RpMessage) -> None:
+    with pytest.raises(ValueError, match=r"256|234"):
+        rp.encode_to_phone(message)
