@@ -148,6 +148,7 @@ class Server:
                 counters=self.counters,
                 bus=bus,
                 users=self.users,
+                admin=self.admin,
                 bindings=self.bindings,
                 registrar=self.registrar,
                 dialogs=self.control,

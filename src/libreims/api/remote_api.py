@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from libreims.api import common, logs, settings
+from libreims.api import common, dialogs, logs, settings, users
 from libreims.api.authentication import Authentication
 from libreims.api.connection import Connection
 from libreims.api.dispatch import Dispatcher
@@ -33,6 +33,8 @@ class RemoteApi:
         self.table.add(common.commands(services, self.table))
         self.table.add(settings.commands(services))
         self.table.add(logs.commands(services))
+        self.table.add(users.commands(services))
+        self.table.add(dialogs.commands(services))
         self.dispatcher = Dispatcher(self.table, services)
         self._authentication = Authentication(services.config, services.clock, services.tokens)
         self.server: WebSocketServer | None = None

@@ -13,6 +13,7 @@ from libreims.base.tokens import Tokens
 from libreims.call.control import DialogControl
 from libreims.config.store import ConfigStore
 from libreims.registrar.register import Registrar
+from libreims.users.admin import UserAdmin
 from libreims.users.bindings import Bindings
 from libreims.users.database import SubscriberDatabase
 
@@ -29,6 +30,7 @@ class ApiServices:
     counters: Counters
     bus: Bus
     users: SubscriberDatabase
+    admin: UserAdmin
     bindings: Bindings
     registrar: Registrar
     dialogs: DialogControl

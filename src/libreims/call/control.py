@@ -12,7 +12,7 @@ from libreims.base.errors import LibreImsError, Reject
 from libreims.call.dialog_view import DialogView
 from libreims.call.echo import EchoParty
 from libreims.call.events import Cause
-from libreims.call.history import HOLD, START, STOP, History, Record
+from libreims.call.history import HOLD, MT_CALL, START, STOP, History, Record
 from libreims.call.leg import CONFIRMED, Leg
 from libreims.call.leg_change import LegChange
 from libreims.call.media_policy import MediaPolicy
@@ -52,6 +52,14 @@ class DialogControl:
     def dialog_get(self, session_id: str | None = None) -> list[DialogView]:
         """The dialogs that are on and those that ended in the last 30 s, or the one with this session id."""
         return self._history.views(session_id)
+
+    def remotes(self) -> dict[str, list[str]]:
+        """With whom the users are talking: for each IMPI the IMPIs, or the names, of the others."""
+        remotes: dict[str, list[str]] = {}
+        for record in self._history:
+            if record.leg is not None and record.state != STOP:
+                remotes.setdefault(record.leg.phone, []).append(_remote(record))
+        return remotes
 
     def dialog_set(
         self,
@@ -208,6 +216,16 @@ def _reason(options: Options) -> tuple[tuple[str, str], ...]:
         quotable = reason.replace("\\", "\\\\").replace('"', '\\"')
         value += f';text="{quotable}"'
     return (("Reason", value),)
+
+
+def _remote(record: Record) -> str:
+    """Who is on the other side of a dialog: an IMPI, an echo number, or the caller of `mt_call`."""
+    peer = next((each for each in record.peers if each.started), None) or next(
+        (each for each in record.peers if each.state != STOP), None
+    )
+    if peer is not None and peer.leg is not None:
+        return peer.leg.phone
+    return record.caller if record.kind == MT_CALL else record.callee
 
 
 def _started(record: Record, action: str) -> None:

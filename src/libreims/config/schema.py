@@ -296,7 +296,7 @@ class Settings(Checks):
     )
     early_media: bool = prop(True, Boolean(), "Handle media before the answer.")
     echo: tuple[ImpuSettings, ...] = prop((), impu_list(), "Numbers that answer and send the media back.")
-    mt_call_sdp_file: str | None = prop(None, FileName(), "SDP for calls made by the server.", state=LATER)
+    mt_call_sdp_file: str | None = prop(None, FileName(), "SDP for calls made by the server.")
     trunk: Trunk | None = prop(
         None, Struct(Trunk), "Another network: calls from it are accepted, calls to unknown numbers go there."
     )

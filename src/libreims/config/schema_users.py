@@ -100,7 +100,7 @@ class ImpuSettings(Checks):
     answer_delay: float | None = prop(None, Number(0), "Seconds before an echo call is answered.")
     sms_delay: float | None = prop(None, Number(0), "Seconds before an SMS is sent to it.", state=LATER)
     media_delay: float | None = prop(None, Number(0), "Delay of media packets, in seconds.")
-    remote_control: bool = prop(False, Boolean(), "An echo call is answered by the remote API.", state=LATER)
+    remote_control: bool = prop(False, Boolean(), "An echo call is answered by the remote API.")
     sdp_file: str | None = prop(None, FileName(), "SDP with which an echo call is answered.")
     session_expires: SessionExpires | None = prop(
         None, Struct(SessionExpires, short="duration"), "Session timer of its calls."
@@ -268,7 +268,7 @@ class UserSettings(Checks):
     pwd: str | None = prop(
         None, Secret(), "Password for MD5; sets `authent_type` to MD5 when that is not set.", secret=True
     )
-    mt_call_sdp_file: str | None = prop(None, FileName(), "SDP for calls made by the server.", state=LATER)
+    mt_call_sdp_file: str | None = prop(None, FileName(), "SDP for calls made by the server.")
     domain: str | None = prop(None, Text(), "SIP domain, instead of the server's.")
     auth_on_register_only: bool | None = prop(
         None, Boolean(), "Authenticate registrations only, instead of what the server says."

@@ -82,9 +82,11 @@ class UserAdmin:
             if owner is not None:
                 raise LibreImsError(f"imsi: {new.imsi} belongs to {owner.impi} already")
 
-    def set_user(self, impi: str, *, force_sms_over_sg: bool) -> None:
-        """Change the settings of a user. Raises LibreImsError."""
+    def set_user(self, impi: str, *, force_sms_over_sg: bool | None = None) -> None:
+        """Change the settings of a user; None leaves one as it is. Raises LibreImsError."""
         subscriber = self._user(impi)
+        if force_sms_over_sg is None:
+            return
         settings = dataclasses.replace(subscriber.settings, force_sms_over_sg=force_sms_over_sg)
         self._replace(dataclasses.replace(subscriber, settings=settings))
         self._log.info(f"{impi}: force_sms_over_sg is {str(force_sms_over_sg).lower()} now")
