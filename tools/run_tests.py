@@ -17,6 +17,8 @@ DEBIAN_PACKAGES = {
     "baresip": "baresip-core",
     "ip": "iproute2",
     "kamailio": "kamailio",
+    "linux.uml": "user-mode-linux",
+    "modprobe": "kmod",
 }
 """Programs that interoperability tests need, and the Debian package of each."""
 APT_SECONDS = 240

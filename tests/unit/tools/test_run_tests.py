@@ -48,7 +48,8 @@ def test_root_gets_what_is_missing_and_nothing_else(
 ) -> None:
     machine.programs.add("sipp")
     run_tests.install_peers()
-    assert machine.asked == [["tshark", "baresip-core", "iproute2", "kamailio"]]
+    others = set(run_tests.DEBIAN_PACKAGES.values()) - {"sip-tester"}
+    assert [set(packages) for packages in machine.asked] == [others]
     assert "skipped" not in capsys.readouterr().err
 
 
@@ -65,5 +66,5 @@ def test_what_is_skipped_is_named_with_the_reason(
     run_tests.install_peers()
     said = capsys.readouterr().err
     assert reason in said
-    assert "sipp, tshark, baresip, ip, kamailio are skipped" in said
+    assert f"{', '.join(run_tests.DEBIAN_PACKAGES)} are skipped" in said
     assert "apt install sip-tester tshark baresip-core iproute2 kamailio" in said
