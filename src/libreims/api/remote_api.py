@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from libreims.api import common, dialogs, logs, settings, users
+from libreims.api import common, dialogs, logs, settings, sim_events, users
 from libreims.api.authentication import Authentication
 from libreims.api.connection import Connection
 from libreims.api.dispatch import Dispatcher
@@ -16,6 +16,8 @@ from libreims.api.services import ApiServices
 from libreims.api.table import Table
 from libreims.api.tls import context
 from libreims.base.errors import LibreImsError
+from libreims.config.schema import Settings
+from libreims.net.port import Address
 
 if TYPE_CHECKING:
     from libreims.api.server import WebSocketServer
@@ -41,10 +43,13 @@ class RemoteApi:
         """The WebSocket server, where `com_addr` is set."""
 
     async def start(self) -> None:
-        """Listen on `com_addr`, if it is set. Raises LibreImsError."""
+        """Listen on `com_addr`, if it is set, and make the `sim_events`. Raises LibreImsError."""
         current = self.services.config.current
-        if current.com_addr is None:
-            return
+        if current.com_addr is not None:
+            await self._listen(current, current.com_addr)
+        sim_events.start(current, self.dispatcher, self.services.log.layer("com"))
+
+    async def _listen(self, current: Settings, address: Address) -> None:
         tls = context(current)
         try:
             from libreims.api.server import WebSocketServer
@@ -53,7 +58,7 @@ class RemoteApi:
                 f"com_addr is set, and the remote API needs the Python package aiohttp: {error}"
             ) from None
         server = WebSocketServer(self.services.log.layer("com"), self.connect)
-        await server.start(current.com_addr, tls)
+        await server.start(address, tls)
         self.server = server
 
     def connect(

@@ -370,14 +370,12 @@ class Settings(Checks):
     com_log_us: bool = prop(False, Boolean(), "Log times in microseconds in the remote API.")
     com_auth: ComAuth | None = prop(None, Struct(ComAuth), "Password of the remote API.")
     com_log_count: int = prop(8192, Integer(4096, 2097152), "Log entries kept in memory.")
-    sim_events: tuple[Any, ...] = prop(
-        (), ListOf(Anything()), "Remote API requests to make at the start.", state=LATER
-    )
+    sim_events: tuple[Any, ...] = prop((), ListOf(Anything()), "Remote API requests to make at the start.")
     sim_events_loop_count: int | None = prop(
-        None, Integer(0, 1_000_000), "`loop_count` of each of `sim_events`.", state=LATER
+        None, Integer(0, 1_000_000), "`loop_count` of each of `sim_events`."
     )
     sim_events_loop_delay: float | None = prop(
-        None, Number(0.1, 86400), "`loop_delay` of each of `sim_events`, in seconds.", state=LATER
+        None, Number(0.1, 86400), "`loop_delay` of each of `sim_events`, in seconds."
     )
     license_server: LicenseServer | None = prop(
         None, Struct(LicenseServer), "No license is needed.", state=IGNORED

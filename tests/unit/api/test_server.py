@@ -1,0 +1,236 @@
+"""`api.server`: real sockets, with a client that is not ours."""
+
+import asyncio
+import socket
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
+
+from libreims.api import server as server_module
+from libreims.base.errors import LibreImsError
+from support.api_server import QUIET, serving
+from support.certificates import Authority
+from support.process import has_ipv6
+
+
+async def test_a_client_that_is_not_ours_talks_to_the_server() -> None:
+    async with serving('com_name: "Lab"') as served:
+        async with served.client(ready=False) as client:
+            hello = await client.hear()
+            assert (hello["message"], hello["type"], hello["name"]) == ("ready", "IMS", "Lab")
+            assert (await client.ask("license", message_id=[1]))["message_id"] == [1]
+            await client.say(b'{"message": "help"}')
+            assert (await client.hear())["message"] == "help"
+            await client.say(
+                [{"message": "license", "message_id": 1}, {"message": "license", "message_id": 2}]
+            )
+            assert [(await client.hear())["message_id"] for _ in range(2)] == [1, 2]
+            assert len(served.server) == 1
+        await until(lambda: len(served.server) == 0)
+        assert "disconnected" in served.lab.log_text()
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_a_client_without_origin_is_refused() -> None:
+    async with serving() as served:
+        with pytest.raises(InvalidStatus) as refused:
+            async with served.client(origin=None):
+                pass
+        assert refused.value.response.status_code == 403
+        assert "no Origin" in served.lab.log_text()
+
+
+async def raw(served: Any, request: bytes, count: int = 4096) -> bytes:
+    reader, writer = await asyncio.open_connection(served.host, served.port)
+    writer.write(request)
+    try:
+        async with asyncio.timeout(10):
+            return await reader.read(count)
+    finally:
+        writer.close()
+
+
+async def test_what_is_no_websocket_gets_an_http_answer_and_no_traceback() -> None:
+    async with serving() as served:
+        assert b" 426 " in await raw(served, b"GET / HTTP/1.1\r\nHost: a\r\nOrigin: b\r\n\r\n")
+        assert b" 403 " in await raw(served, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert b" 400 " in await raw(served, b"REGISTER sip:a SIP/2.0\r\nVia: x\r\n\r\n")
+        assert b" 400 " in await raw(served, bytes(range(256)) + b"\r\n\r\n")
+        assert "Traceback" not in served.lab.log_text()
+
+
+HANDSHAKE = (
+    b"GET /any/path HTTP/1.1\r\nHost: a\r\nOrigin: null\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+)
+
+
+async def test_any_path_and_any_protocol_will_do() -> None:
+    async with serving() as served:
+        answer = await raw(served, HANDSHAKE + b"Sec-WebSocket-Protocol: lte, other\r\n\r\n")
+        assert b" 101 " in answer
+        assert b"Sec-WebSocket-Protocol: lte\r\n" in answer
+        assert b'{"message":"ready"' in answer  # at once, with no other message before it
+
+
+async def test_a_message_that_is_too_long_ends_its_connection_only() -> None:
+    async with serving(config=QUIET) as served, served.client() as client, served.client() as other:
+        with pytest.raises(ConnectionClosed) as closed:
+            await client.say(" " * (server_module.MESSAGE_SIZE + 1))
+            await client.hear()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1009
+        assert "products" in await other.ask("license")
+
+
+async def test_a_reader_that_does_not_read_is_cut_off_and_others_do_not_notice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server_module, "QUEUE", 200_000)
+    async with serving("log_options: 'all.level=none,com.level=info'") as served, served.client() as other:
+        silent = socket.create_connection((served.host, served.port))
+        silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        loop = asyncio.get_running_loop()
+        silent.setblocking(False)
+        await loop.sock_sendall(silent, HANDSHAKE + b"\r\n")
+        await until(lambda: len(served.server) == 2)
+        pipe = next(each for each in served.server._pipes if each.name.endswith(str(silent.getsockname()[1])))
+        sent = 0
+        while not pipe._ending:
+            pipe.send("x" * 10_000)
+            sent += 1
+            await asyncio.sleep(0)
+            assert sent < 20_000
+        assert pipe._size == 0
+        await until(lambda: len(served.server) == 1)
+        assert "does not read what it asked for" in served.lab.log_text()
+        assert "products" in await other.ask("license")
+        silent.close()
+
+
+async def test_requests_are_not_read_while_their_answers_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that asks faster than it reads is slowed down, not cut off."""
+    monkeypatch.setattr(server_module, "HIGH", 10_000)
+    async with serving(config=QUIET) as served, served.client() as client:
+        for number in range(3000):
+            await client.say({"message": "config_get", "message_id": number})
+        for number in range(3000):
+            assert (await client.hear())["message_id"] == number
+
+
+async def test_there_is_a_limit_to_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "CONNECTIONS", 3)
+    async with serving() as served, served.client(), served.client(), served.client() as client:
+        with pytest.raises(InvalidStatus) as refused:
+            async with served.client():
+                pass
+        assert refused.value.response.status_code == 503
+        idle = [await asyncio.open_connection(served.host, served.port) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        reader, writer = await asyncio.open_connection(served.host, served.port)
+        with pytest.raises(ConnectionError):
+            assert not await reader.read(1)
+            raise ConnectionResetError
+        assert "products" in await client.ask("license")
+        for _, each in idle:
+            each.close()
+        writer.close()
+
+
+async def test_the_answer_to_quit_still_arrives() -> None:
+    async with serving() as served, served.client() as client:
+        answer = await client.ask("quit")
+        assert answer["message"] == "quit"
+        assert served.lab.quits == 1
+        stopping = asyncio.ensure_future(served.lab.server.stop())
+        await client.say({"message": "license"})
+        with pytest.raises(ConnectionClosed) as closed:
+            while True:
+                await client.hear()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1001
+        await stopping
+
+
+async def test_a_port_in_use_and_a_foreign_address_are_explained() -> None:
+    async with serving() as served:
+        other = server_module.WebSocketServer(served.lab.log.layer("com"), served.lab.server.api.connect)
+        with pytest.raises(LibreImsError, match=r"com_addr .*: Address already in use; another program"):
+            await other.start((served.host, served.port), None)
+        with pytest.raises(LibreImsError, match="no address of this machine"):
+            await other.start(("192.0.2.77", 9003), None)
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
+async def test_all_addresses_are_ipv4_and_ipv6() -> None:
+    async with serving(host="::") as served:
+        for host in ("127.0.0.1", "[::1]"):
+            served.url = f"ws://{host}:{served.port}/"
+            async with served.client() as client:
+                assert "products" in await client.ask("license")
+        assert "127.0.0.1:" in served.lab.log_text()
+        assert "::ffff" not in served.lab.log_text()
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("certificates")
+    for name in ("ours", "theirs"):
+        authority = Authority(directory, name)
+        for role in ("server", "client"):
+            authority.issue(f"{name}-{role}", "127.0.0.1")
+    return directory
+
+
+def options(directory: Path) -> str:
+    return f'com_ssl_certificate: "{directory}/ours-server.pem", com_ssl_key: "{directory}/ours-server.key",'
+
+
+def trusting(directory: Path, name: str, client: str = "") -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(directory / f"{name}.pem"))
+    if client:
+        context.load_cert_chain(directory / f"{client}-client.pem", directory / f"{client}-client.key")
+    return context
+
+
+async def test_tls(certificates: Path) -> None:
+    async with serving(options(certificates), tls=True) as served:
+        async with served.client(tls=trusting(certificates, "ours")) as client:
+            assert "products" in await client.ask("license")
+        with pytest.raises(ssl.SSLError):
+            async with served.client(tls=trusting(certificates, "theirs")):
+                pass
+        assert await raw(served, HANDSHAKE + b"\r\n") == b""  # not without TLS
+        assert "Traceback" not in served.lab.log_text()
+
+
+async def test_client_certificates(certificates: Path) -> None:
+    more = f'com_ssl_peer_verify: true, com_ssl_ca: "{certificates}/ours.pem",'
+    async with serving(options(certificates) + more, tls=True) as served:
+        async with served.client(tls=trusting(certificates, "ours", "ours")) as client:
+            assert "products" in await client.ask("license")
+        for own in ("", "theirs"):
+            with pytest.raises((ssl.SSLError, ConnectionError, ConnectionClosed, InvalidMessage)):
+                async with served.client(tls=trusting(certificates, "ours", own)) as client:
+                    await client.ask("license")
+
+
+async def test_a_fault_of_ours_is_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving() as served, served.client() as client:
+
+        def fault(*arguments: object) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(served.lab.server.api.dispatcher, "submit", fault)
+        await client.say({"message": "license"})
+        with pytest.raises(ConnectionClosed):
+            await client.hear()
+        assert "ZeroDivisionError" in served.lab.log_text()
