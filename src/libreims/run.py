@@ -23,6 +23,8 @@ from libreims.config.store import ConfigStore
 from libreims.net.address import text
 from libreims.net.sockets import SocketNetwork
 from libreims.server import Server, banner
+from libreims.store.opening import open_store
+from libreims.store.port import Store
 
 COLLECT_YOUNG = 1_000
 """New objects between two looks of the cyclic collector at them.  What a call holds is freed by reference
@@ -65,11 +67,26 @@ def run(path: str) -> int:
 
 
 async def _serve(config: ConfigStore, warnings: Iterable[ConfigWarning]) -> int:
-    loop = asyncio.get_running_loop()
+    """Open what belongs to the program, serve, and close it again."""
     log = _open_log(config)
-    log.run_on(loop)
-    for warning in warnings:
-        log.layer("ims").warn(str(warning))
+    store: Store | None = None
+    try:
+        log.run_on(asyncio.get_running_loop())
+        for warning in warnings:
+            log.layer("ims").warn(str(warning))
+        if config.current.ue_db_filename:
+            store = open_store(config.current.ue_db_filename, log.layer("ims"))
+        await _serve_with(config, log, store)
+    finally:
+        if store is not None:
+            store.close()
+        with contextlib.suppress(OSError):
+            log.close()
+    return 0
+
+
+async def _serve_with(config: ConfigStore, log: Log, store: Store | None) -> None:
+    loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     server = Server(
         config,
@@ -79,25 +96,21 @@ async def _serve(config: ConfigStore, warnings: Iterable[ConfigWarning]) -> int:
         tokens=Tokens(),
         log=log,
         quit=ended.set,
+        store=store,
     )
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
-    try:
-        await server.start()
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(COLLECT_YOUNG, COLLECT_OLDER, 20)
-        users, addresses = len(server.users), ", ".join(map(text, server.transport.addresses))
-        print(f"Ready: {users} users, SIP on {addresses} (UDP and TCP){_remote_api(server)}", flush=True)
-        log.layer("ims").info(f"started with {users} users on {addresses}")
-        await ended.wait()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)  # a second signal ends the program at once
-        await server.stop()
-    finally:
-        with contextlib.suppress(OSError):
-            log.close()
-    return 0
+    await server.start()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_YOUNG, COLLECT_OLDER, 20)
+    users, addresses = len(server.users), ", ".join(map(text, server.transport.addresses))
+    print(f"Ready: {users} users, SIP on {addresses} (UDP and TCP){_remote_api(server)}", flush=True)
+    log.layer("ims").info(f"started with {users} users on {addresses}")
+    await ended.wait()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.remove_signal_handler(number)  # a second signal ends the program at once
+    await server.stop()
 
 
 def _remote_api(server: Server) -> str:

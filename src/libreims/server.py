@@ -39,6 +39,7 @@ from libreims.cscf.router import Router
 from libreims.cscf.user_agent import UserAgent
 from libreims.hss.builtin import BuiltinHss
 from libreims.hss.profile import SimProfile, sim_profile
+from libreims.hss.sequence_record import SequenceRecords
 from libreims.media.relay import MediaRelay
 from libreims.net.address import text
 from libreims.net.port import Address, Flow, Network, TcpOptions
@@ -49,9 +50,13 @@ from libreims.proto.sip.timers import SipTimers
 from libreims.registrar.authentication import Authenticator
 from libreims.registrar.reg_event import RegEvent
 from libreims.registrar.register import Registrar
+from libreims.registrar.restart import Restart
 from libreims.registrar.schemes import AuthenticationProfile, authentication_profile
 from libreims.registrar.serving import Registration
+from libreims.registrar.subscription_record import SubscriptionRecords
+from libreims.store.port import Store
 from libreims.users.admin import UserAdmin, UserChanged
+from libreims.users.binding_record import BindingRecords
 from libreims.users.bindings import Bindings
 from libreims.users.database import SubscriberDatabase
 from libreims.users.subscriber import Subscriber
@@ -73,7 +78,9 @@ class Server:
         tokens: Tokens,
         log: Log,
         quit: Callable[[], None] = lambda: None,
+        store: Store | None = None,
     ) -> None:
+        """`store` keeps what outlives the server; its owner closes it after `stop`."""
         self.config = config
         self.log = log
         self.counters = Counters()
@@ -82,7 +89,7 @@ class Server:
         bus = Bus(ims)
 
         self.users = SubscriberDatabase.of(config.current, ims.warn)
-        self.bindings = Bindings(wheel, utc, bus)
+        self.bindings = Bindings(wheel, utc, bus, BindingRecords(store) if store else None)
         self.admin = UserAdmin(self.users, self.bindings, config, bus, ims)
         self.relay = MediaRelay(network, wheel, log.layer("media"), tokens)
 
@@ -108,10 +115,19 @@ class Server:
         self.stack.screen = deviations.cancel_screened
         self.agent = router.agent = UserAgent(self.stack, self.transport, callflow, config, deviations)
 
-        hss = BuiltinHss(self._sim_profile, tokens)
+        sequences = SequenceRecords(store) if store else None
+        hss = BuiltinHss(self._sim_profile, tokens, sequences)
         authenticator = Authenticator(hss, wheel, tokens, self._authentication_profile)
         self.registrar = Registrar(config, self.users, self.bindings, authenticator, utc, ims)
-        self.reg_event = RegEvent(config, self.users, self.bindings, self.agent, wheel, bus, ims)
+        subscriptions = SubscriptionRecords(store, wheel, utc) if store else None
+        self.reg_event = RegEvent(
+            config, self.users, self.bindings, self.agent, wheel, bus, ims, subscriptions
+        )
+        self._restart: Restart | None = None
+        if store and sequences:
+            self._restart = Restart(
+                store, self.users, self.bindings, (hss, sequences), self.reg_event, utc, ims
+            )
         registration = Registration(self.registrar, self.reg_event, authenticator, self.agent)
 
         self.dialogs = History(wheel, utc, bus, callflow)
@@ -157,10 +173,15 @@ class Server:
         )
 
     async def start(self) -> None:
-        """Open the SIP sockets. Raises LibreImsError where one cannot be opened."""
+        """Take over what the store has and open the SIP sockets.
+
+        Raises LibreImsError where one cannot be opened, or the store not be read.
+        """
         settings = self.config.current
         if not settings.sip_addr:
             raise LibreImsError("sip_addr is not set: give the address on which phones reach the server")
+        if self._restart is not None:
+            self._restart.restore([socket.addr for socket in settings.sip_addr])
         for socket in settings.sip_addr:
             bound = socket.bind_addr or socket.addr
             try:
@@ -170,6 +191,8 @@ class Server:
                 raise LibreImsError(
                     f"sip_addr {text(bound)}: {error.strerror or error}; {_remedy(error, bound, settings)}"
                 ) from error
+        if self._restart is not None:
+            self._restart.resume()
         await self.trunk.start()
         try:
             await self.api.start()

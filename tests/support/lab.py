@@ -33,6 +33,7 @@ from libreims.proto.sip.server_transaction import ServerTransaction
 from libreims.proto.sip.stack import SipStack
 from libreims.proto.sip.timers import SipTimers
 from libreims.server import Server
+from libreims.store.port import Store
 from support.virtual import VirtualLoop, run
 
 DOMAIN = "ims.test"
@@ -299,7 +300,13 @@ class Peer:
 class Lab:
     """The server, its network, and the peers that a test makes."""
 
-    def __init__(self, loop: VirtualLoop, config: str = CONFIG, seed: int = 1, **network: float) -> None:
+    def __init__(
+        self,
+        loop: VirtualLoop,
+        config: str = CONFIG,
+        seed: int = 1,
+        **network: float,
+    ) -> None:
         self.loop = loop
         settings: dict[str, float] = {"latency": 0.005, "seed": seed, **network}
         self.network = SimulatedNetwork(loop, **settings)  # type: ignore[arg-type]
@@ -307,20 +314,34 @@ class Lab:
         self.config = ConfigStore(loaded.settings)
         self.log = Log(utc=self.utc)
         self.log.configure(loaded.settings.log_options)
-        self.server = Server(
-            self.config,
-            network=self.network,
-            clock=loop,
-            utc=self.utc,
-            tokens=Tokens(seed),
-            log=self.log,
-            quit=self._quit,
-        )
+        self._seed = seed
+        self.server = self.make_server(seed)
         self.quits = 0
         self.peers: list[Peer] = []
 
     def _quit(self) -> None:
         self.quits += 1
+
+    def make_server(self, seed: int, store: Store | None = None) -> Server:
+        """A server on this network."""
+        return Server(
+            self.config,
+            network=self.network,
+            clock=self.loop,
+            utc=self.utc,
+            tokens=Tokens(seed),
+            log=self.log,
+            quit=self._quit,
+            store=store,
+        )
+
+    async def restart(self, store: Store | None, config: str = "") -> None:
+        """Start another server on this network; the one of before has been stopped."""
+        if config:
+            self.config = ConfigStore(loads(config).settings)
+        self._seed += 1
+        self.server = self.make_server(self._seed, store)
+        await self.server.start()
 
     def utc(self) -> float:
         return EPOCH + self.loop.time()

@@ -134,8 +134,8 @@ class Rig:
         self.clock = ManualClock()
         self.warnings: list[str] = []
         self.database = SubscriberDatabase.of(self.config.current, self.warnings.append)
-        log = Log.null().layer("ims")
-        bus = Bus(log)
+        log = self.log = Log.null().layer("ims")
+        bus = self.bus = Bus(log)
         self.events: list[BindingsChanged] = []
         bus.subscribe(BindingsChanged, self.events.append)
         self.bindings = Bindings(self.clock, self.utc, bus)

@@ -49,3 +49,19 @@ def test_what_is_odd_is_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[
     )
     assert "no_such_name" in capsys.readouterr().out
     assert "unused property 'no_such_name'" in (tmp_path / "ims.log").read_text()
+
+
+def test_a_file_of_registrations_that_cannot_be_used_keeps_the_server_from_starting(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = tmp_path / "ims.db"
+    state.write_text("something else")
+    text = (
+        f'domain: "ims.test", sip_addr: "127.0.0.1:0", log_filename: "{tmp_path}/ims.log", '
+        'ue_db_filename: "ims.db"'
+    )
+    assert run(config(tmp_path, text)) == 1
+    said = capsys.readouterr()
+    assert f"Error: ue_db_filename {state}: the file was not written by LibreIMS" in said.err
+    assert "Ready" not in said.out
+    assert state.read_text() == "something else"

@@ -415,7 +415,7 @@ class Settings(Checks):
     # Users
     ue_db: tuple[UserSettings, ...] = prop((), Users(), "The users.")
     ue_db_filename: str | None = prop(
-        None, FileName(), "File that keeps registrations and SMS over a restart.", state=LATER
+        None, FileName(), "File that keeps registrations and SMS over a restart (docs/persistence.md)."
     )
 
     @classmethod

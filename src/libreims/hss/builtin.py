@@ -1,8 +1,8 @@
 """The built-in HSS: authentication vectors for the users of the configuration.
 
 Nothing here waits, so that two requests for one user cannot interleave: each vector has its own SQN.
-SQN values live as long as the server; `sequence_numbers` and `restore` are for the store.  A phone
-whose SQN is ahead (after a restart without store) puts that right by itself, with a resynchronisation.
+With a store the SQN go on after a restart (`hss.sequence_record`).  A phone whose SQN is ahead, after a
+restart without store, puts that right by itself with a resynchronisation.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from libreims.base.tokens import Tokens
 from libreims.hss.port import DigestSecret, HssError, HssFailure, Resync, Trial
 from libreims.hss.profile import SimProfile
 from libreims.hss.readings import Reading, other_algorithm, readings, swapped_operator_value
+from libreims.hss.sequence_record import SequenceRecords
 from libreims.proto.aka.algorithm import RAND_LENGTH, AkaKeyError, SimAlgorithm
 from libreims.proto.aka.sequence import following, resynchronised
 from libreims.proto.aka.vector import AkaVector, MacFailure, generate, open_auts
+from libreims.store.port import StoreError
 
 KEPT_ALGORITHMS = 4096
 """Users whose key schedule is kept; making one again costs 20 us, keeping it about 1 kB."""
@@ -25,9 +27,15 @@ KEPT_ALGORITHMS = 4096
 class BuiltinHss:
     """Satisfies `hss.port.Hss`; `find` gives the profile of an IMPI, None for an unknown one."""
 
-    def __init__(self, find: Callable[[str], SimProfile | None], tokens: Tokens) -> None:
+    def __init__(
+        self,
+        find: Callable[[str], SimProfile | None],
+        tokens: Tokens,
+        records: SequenceRecords | None = None,
+    ) -> None:
         self._find = find
         self._tokens = tokens
+        self._records = records
         self._sqn: dict[str, int] = {}
         self._algorithms: OrderedDict[str, tuple[SimProfile, SimAlgorithm]] = OrderedDict()
 
@@ -73,11 +81,13 @@ class BuiltinHss:
         return self._sqn
 
     def restore(self, impi: str, sqn: int) -> None:
-        """Go on from a stored SQN."""
+        """Go on after this SQN."""
         self._sqn[impi] = sqn
 
     def forget(self, impi: str) -> None:
-        """A user has been removed: drop what is kept for it."""
+        """A user has been removed: drop what is kept for it. Raises StoreError."""
+        if self._records is not None:
+            self._records.forget(impi)
         self._sqn.pop(impi, None)
         self._algorithms.pop(impi, None)
 
@@ -112,8 +122,17 @@ class BuiltinHss:
         return algorithm
 
     def _generate(self, profile: SimProfile, algorithm: SimAlgorithm) -> AkaVector:
-        sqn = following(self._sqn.get(profile.impi, profile.sqn))
-        self._sqn[profile.impi] = sqn
+        impi = profile.impi
+        sqn = following(self._sqn.get(impi, profile.sqn))
+        if self._records is not None:
+            try:
+                self._records.use(impi, sqn)
+            except StoreError as error:
+                raise HssError(
+                    HssFailure.UNAVAILABLE,
+                    f"User {impi} gets no challenge, as its SQN cannot be kept: {error}.",
+                ) from error
+        self._sqn[impi] = sqn
         return generate(algorithm, self._tokens.octets(RAND_LENGTH), sqn, profile.amf)
 
     def _resynchronise(self, profile: SimProfile, algorithm: SimAlgorithm, resync: Resync) -> None:
@@ -122,7 +141,10 @@ class BuiltinHss:
             sqn_ms = open_auts(algorithm, resync.rand, resync.auts)
         except MacFailure as error:
             raise HssError(HssFailure.BAD_AUTS, _explain_auts(profile, resync)) from error
-        self._sqn[impi] = resynchronised(self._sqn.get(impi, profile.sqn), sqn_ms)
+        before = self._sqn.get(impi, profile.sqn)
+        self._sqn[impi] = resynchronised(before, sqn_ms)
+        if self._records is not None and self._sqn[impi] != before:
+            self._records.moved(impi)
 
 
 def _algorithm_of(reading: Reading) -> SimAlgorithm | None:

@@ -7,7 +7,8 @@ it registered.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from libreims.base.bus import Bus
@@ -16,7 +17,7 @@ from libreims.base.errors import Reject
 from libreims.base.log import LayerLog
 from libreims.config.store import ConfigStore
 from libreims.cscf.answer import Answer
-from libreims.net.port import Flow
+from libreims.net.port import Address, Flow
 from libreims.proto.sip.client_transaction import ClientTransaction
 from libreims.proto.sip.dialog import Dialog, DialogKey, dialog_key
 from libreims.proto.sip.message import Request
@@ -24,6 +25,9 @@ from libreims.proto.sip.transaction import ClientListener
 from libreims.proto.sip.uri import Uri
 from libreims.registrar.reg_info import CONTENT_TYPE, Aor, Shown, document
 from libreims.registrar.subscription import Event, State, Subscription
+from libreims.registrar.subscription_record import SubscriptionRecords
+from libreims.store.port import StoreError
+from libreims.store.refusal import not_kept
 from libreims.users.admin import UserChanged
 from libreims.users.bindings import Binding, Bindings, BindingsChanged, Cause, Change
 from libreims.users.database import SubscriberDatabase
@@ -65,6 +69,7 @@ class RegEvent:
         clock: Clock,
         bus: Bus,
         log: LayerLog,
+        records: SubscriptionRecords | None = None,
     ) -> None:
         self._config = config
         self._database = database
@@ -72,6 +77,7 @@ class RegEvent:
         self._sender = sender
         self._clock = clock
         self._log = log
+        self._records = records
         self._by_key: dict[DialogKey, Subscription] = {}
         self._by_impi: dict[str, list[Subscription]] = {}
         self._expiry: Expiry[DialogKey] = Expiry(clock, self._expired)
@@ -86,6 +92,34 @@ class RegEvent:
         self._expiry.clear()
         for subscription in tuple(self._by_key.values()):
             subscription.stop()
+
+    # --- restart
+
+    def restore(self, addresses: Sequence[Address]) -> None:
+        """Take over the subscriptions of before a restart; `addresses` are those that the server listens on.
+
+        Raises StoreError.
+        """
+        if self._records is None:
+            return
+        for kept in self._records.restore(self._database, addresses, self._log):
+            subscription = Subscription(self._clock, self, kept.dialog, kept.impi, kept.imei, kept.flow)
+            subscription.event_header = kept.event_header
+            subscription.version = kept.version
+            subscription.expires_at = self._clock.time() + self._records.remaining(kept)
+            subscription.kept, subscription.stale = True, kept.stale
+            self._by_key[subscription.dialog.key] = subscription
+            self._by_impi.setdefault(kept.impi, []).append(subscription)
+
+    def resume(self) -> None:
+        """The server can send: start the deadlines, and tell what phones could not be told any more."""
+        for key, subscription in tuple(self._by_key.items()):
+            self._expiry.start(key, subscription.expires_at - self._clock.time())
+            of_user = self._bindings.of(subscription.impi)
+            if not any(_concerns(subscription, binding) for binding in of_user):
+                subscription.end("noresource")
+            elif subscription.stale:
+                subscription.fire(Event.CHANGED)
 
     # --- SUBSCRIBE
 
@@ -103,6 +137,8 @@ class RegEvent:
         else:
             subscription = self._new(request, flow, local_tag)
         expires = self._duration(request)
+        if expires and self._records is not None:
+            self._keep(self._records, subscription, self._clock.time() + expires)
         subscription.expires_at = self._clock.time() + expires
         if expires:
             self._expiry.start(subscription.dialog.key, expires)
@@ -118,6 +154,14 @@ class RegEvent:
                 ("Contact", self._sender.contact(flow)),
             ),
         )
+
+    def _keep(self, records: SubscriptionRecords, subscription: Subscription, expires_at: float) -> None:
+        try:
+            records.write(subscription, expires_at, stale=True)
+        except StoreError as error:
+            if not subscription.expires_at:
+                self.closed(subscription, "")  # it was to begin with this request
+            raise not_kept(f"The reg subscription of {subscription.impi}", error) from error
 
     def _duration(self, request: Request) -> int:
         """Seconds to grant: never more than is asked for (RFC 6665 §4.2.1.1)."""
@@ -200,7 +244,7 @@ class RegEvent:
                     _note(subscription.changes, change)
             if any(_concerns(subscription, binding) for binding in self._bindings.of(event.impi)):
                 if subscription.changes:
-                    subscription.fire(Event.CHANGED)
+                    self._tell(subscription)
             elif subscription.changes:
                 subscription.end("noresource")
 
@@ -210,7 +254,14 @@ class RegEvent:
             return
         for subscription in tuple(self._by_impi.get(event.impi, ())):
             if any(_concerns(subscription, binding) for binding in self._bindings.of(event.impi)):
-                subscription.fire(Event.CHANGED)
+                self._tell(subscription)
+
+    def _tell(self, subscription: Subscription) -> None:
+        """There is something to tell a phone, also if the server ends before it could."""
+        if self._records is not None:
+            with suppress(StoreError):  # the store has said so; the phone is told all the same
+                self._records.changed(subscription)
+        subscription.fire(Event.CHANGED)
 
     def _expired(self, key: DialogKey) -> None:
         self._by_key[key].end("timeout")
@@ -232,6 +283,12 @@ class RegEvent:
             ),
             self._document(subscription),
         )
+        if self._records is not None:
+            with suppress(StoreError):
+                if subscription.reason:
+                    self._records.delete(subscription)
+                elif subscription.kept:
+                    self._records.write(subscription, subscription.expires_at, stale=False)
         self._sender.request(request, self._sender.flow_to(request, subscription.flow), subscription)
 
     def _document(self, subscription: Subscription) -> bytes:
@@ -269,6 +326,9 @@ class RegEvent:
         others.remove(subscription)
         if not others:
             del self._by_impi[subscription.impi]
+        if self._records is not None:
+            with suppress(StoreError):
+                self._records.delete(subscription)
         if why:
             self._log.warn(f"The reg subscription of {subscription.impi} is removed: {why}.")
 

@@ -22,6 +22,8 @@ from libreims.registrar.authentication import Authenticator
 from libreims.registrar.contacts import Contact, contact_header, read_contact
 from libreims.registrar.draft import MAX_CONTACTS, Draft, check_order
 from libreims.registrar.identify import Identity, identify
+from libreims.store.port import StoreError
+from libreims.store.refusal import not_kept
 from libreims.users.bindings import Binding, Bindings, Cause, Change
 from libreims.users.database import SubscriberDatabase
 from libreims.users.impu import candidates_of
@@ -119,7 +121,10 @@ class Registrar:
 
     def _apply(self, identity: Identity, changes: list[Change]) -> None:
         impi = identity.subscriber.impi
-        self._bindings.apply(impi, changes)
+        try:
+            self._bindings.apply(impi, changes)
+        except StoreError as error:
+            raise not_kept(f"The registration of {impi}", error) from error
         if not self._log.info_on:
             return
         for change in changes:

@@ -76,7 +76,9 @@ class Subscription:
         "flow",
         "imei",
         "impi",
+        "kept",
         "reason",
+        "stale",
         "state",
         "version",
     )
@@ -103,6 +105,10 @@ class Subscription:
         """Why it ends (RFC 6665 §4.2.2)."""
         self.changes: dict[int, Change] = {}
         """By number of the binding, since the last NOTIFY."""
+        self.kept = False
+        """Whether the store has a record of it."""
+        self.stale = False
+        """Whether that says that there is something to tell the phone."""
         self.state = State.READY
 
     def fire(self, event: Event, why: str = "") -> None:

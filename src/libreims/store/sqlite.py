@@ -63,7 +63,10 @@ class SqliteStore:
 
     def close(self) -> None:
         """See `Store`; folds the log of changes in, so that one file is left."""
-        self._connection.close()
+        try:
+            self._connection.close()
+        except sqlite3.Error as error:
+            self._failed(error)
 
     # --- what records and transactions use
 

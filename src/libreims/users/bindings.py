@@ -8,14 +8,15 @@ procedure; the API, SMS and the reg-event notifier listen to that.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from libreims.base.bus import Bus
 from libreims.base.clock import Clock, UtcClock
 from libreims.net.port import Address, Flow
+from libreims.store.port import StoreError
 from libreims.users.database import Found
 from libreims.users.expiry import Expiry
 
@@ -113,12 +114,20 @@ class BindingsChanged(NamedTuple):
     changes: tuple[Change, ...]
 
 
-class Bindings:
-    """The bindings of all users."""
+class Keeper(Protocol):
+    """Writes bindings where they outlive the server: `users.binding_record.BindingRecords`."""
 
-    def __init__(self, clock: Clock, utc: UtcClock, bus: Bus) -> None:
+    def write(self, impi: str, changes: Sequence[Change], current: Mapping[int, Binding], now: float) -> None:
+        """Write what `Bindings.apply` is about to do, all or nothing. Raises StoreError."""
+
+
+class Bindings:
+    """The bindings of all users; without `keeper` they live as long as the server."""
+
+    def __init__(self, clock: Clock, utc: UtcClock, bus: Bus, keeper: Keeper | None = None) -> None:
         self._utc = utc
         self._bus = bus
+        self._keeper = keeper
         self._by_impi: dict[str, tuple[Binding, ...]] = {}
         self._by_number: dict[int, Binding] = {}
         # Behind one address there is mostly one binding; load generators and proxies have thousands.
@@ -189,14 +198,19 @@ class Bindings:
         self._last_number = number
         return number
 
-    def apply(self, impi: str, changes: Iterable[Change]) -> None:
+    def apply(self, impi: str, changes: Sequence[Change]) -> None:
         """Carry out the changes of one procedure of one user and publish them together.
 
         A binding that has been refreshed meanwhile is found by its number; one that has gone meanwhile
-        cannot go again, and that change is left out.
+        cannot go again, and that change is left out.  Raises StoreError, and then nothing has changed.
         """
-        bindings = list(self._by_impi.get(impi, ()))
         now = self._utc()
+        if self._keeper is not None:
+            self._keeper.write(impi, changes, self._by_number, now)
+        self._carry_out(impi, changes, now)
+
+    def _carry_out(self, impi: str, changes: Sequence[Change], now: float) -> None:
+        bindings = list(self._by_impi.get(impi, ()))
         done = []
         for change in changes:
             cause, binding, previous = change
@@ -224,7 +238,7 @@ class Bindings:
         self._bus.publish(BindingsChanged(impi, tuple(done)))
 
     def remove(self, bindings: Iterable[Binding], cause: Cause) -> None:
-        """Remove bindings, of any users."""
+        """Remove bindings, of any users. Raises StoreError."""
         by_impi: dict[str, list[Change]] = {}
         for binding in bindings:
             by_impi.setdefault(binding.impi, []).append(Change(cause, binding))
@@ -235,14 +249,35 @@ class Bindings:
         """Stop the timers; nothing expires any more."""
         self._expiry.clear()
 
+    def put_back(self, binding: Binding) -> None:
+        """Take a binding over from before a restart; `resume` follows when the server can send."""
+        impi = binding.impi
+        self._by_impi[impi] = (*self._by_impi.get(impi, ()), binding)
+        self._file(binding)
+        self._last_number = max(self._last_number, binding.number)
+
+    def resume(self) -> None:
+        """Start the deadlines of what was put back; what expired meanwhile expires now."""
+        now = self._utc()
+        for number, binding in self._by_number.items():
+            self._expiry.start(number, binding.expires_at - now)
+
     def _expired(self, number: int) -> None:
         binding = self._by_number[number]
-        self.apply(binding.impi, (Change(Cause.EXPIRED, binding),))
+        changes = (Change(Cause.EXPIRED, binding),)
+        try:
+            self.apply(binding.impi, changes)
+        except StoreError:
+            # Its record says when it was over: at the next start it is found out.
+            self._carry_out(binding.impi, changes, self._utc())
 
     def _keep(self, binding: Binding, now: float) -> None:
+        self._file(binding)
+        self._expiry.start(binding.number, binding.expires_at - now)
+
+    def _file(self, binding: Binding) -> None:
         number = binding.number
         self._by_number[number] = binding
-        self._expiry.start(number, binding.expires_at - now)
         remote = binding.flow.remote
         others = self._by_remote.setdefault(remote, number)
         if isinstance(others, dict):

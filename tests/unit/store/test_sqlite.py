@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import resource
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +16,7 @@ from libreims.base.log_options import parse
 from libreims.store.opening import open_store
 from libreims.store.port import Store, StoreError
 from libreims.store.sqlite import WAL_PAGES, SqliteStore
+from support.full_disk import full_disk
 from support.process import SOURCE
 
 
@@ -41,19 +39,6 @@ def reopened(store: SqliteStore) -> SqliteStore:
 
 def text(log: Log) -> str:
     return "\n".join(line for entry in log.ring.since(0)[1] for line in entry.lines)
-
-
-@contextmanager
-def full_disk(path: str) -> Iterator[None]:
-    """No file may grow beyond what the log of changes has now: the system says so as for a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (os.path.getsize(f"{path}-wal"), hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 def test_records_are_there_after_the_end_in_the_order_of_their_first_writing(store: SqliteStore) -> None:
@@ -171,14 +156,14 @@ def test_what_is_written_after_the_end_is_refused(store: SqliteStore) -> None:
 
 
 WRITER = """
-import sys
+import os, sys
 from libreims.base.log import Log
 from libreims.store.opening import open_store
 records = open_store(sys.argv[1], Log.null().layer("ims")).records("sms")
 number = 0
 while True:
     number += 1
-    records.put(str(number), {"text": "x" * 300})
+    records.put(str(number), {"text": "x" * 300, "by": os.getpid()})
     print(number, flush=True)
 """
 

@@ -22,8 +22,13 @@ def split(sqn: int) -> tuple[int, int]:
 
 def following(sqn: int) -> int:
     """The SQN of the next vector after `sqn`."""
+    return ahead(sqn, 1)
+
+
+def ahead(sqn: int, steps: int) -> int:
+    """The SQN that comes `steps` vectors after `sqn`."""
     seq, ind = split(sqn)
-    return (seq + 1 & _SEQ_MASK) << IND_BITS | (ind + 1 & _IND_MASK)
+    return (seq + steps & _SEQ_MASK) << IND_BITS | (ind + steps & _IND_MASK)
 
 
 def resynchronised(sqn_he: int, sqn_ms: int) -> int:
