@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from libreims.api.client import Client
+from libreims.api.events import Events
 from libreims.api.services import ApiServices
 from libreims.api.table import Command, Members, Parameter, Table
 from libreims.base.clock import Clock
@@ -16,13 +17,12 @@ CpuTime = Callable[[], float]
 """Seconds of CPU that the process has used."""
 
 
-def commands(services: ApiServices, table: Table) -> tuple[Command, ...]:
+def commands(services: ApiServices, table: Table, events: Events) -> tuple[Command, ...]:
     """The commands of this file."""
     names = ListOf(Choice(*table.events), single=True)
 
     def register(client: Client, register: tuple[str, ...] = (), unregister: tuple[str, ...] = ()) -> Members:
-        client.events.update(register)
-        client.events.difference_update(unregister)
+        events.change(client, register, unregister)
         return {}
 
     def quit(client: Client) -> Members:

@@ -30,6 +30,8 @@ class Dispatcher:
         self._services = services
         self._log = services.log.layer("com")
         self._tasks: set[asyncio.Task[None]] = set()
+        self.left: Callable[[Client], None] = lambda client: None
+        """Told when a client has gone."""
         self.schedule = Schedule(services.clock, services.clock.time(), self._run)
 
     @property
@@ -62,8 +64,8 @@ class Dispatcher:
     def leave(self, client: Client) -> None:
         """The client has gone."""
         client.connected = False
-        client.events.clear()
         self.schedule.leave(client)
+        self.left(client)
 
     def close(self) -> None:
         """Give up everything that waits: the server goes down."""

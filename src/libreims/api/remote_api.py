@@ -12,9 +12,11 @@ from libreims.api import common, dialogs, logs, settings, sim_events, users
 from libreims.api.authentication import Authentication
 from libreims.api.connection import Connection
 from libreims.api.dispatch import Dispatcher
+from libreims.api.events import NAMES, Events
 from libreims.api.services import ApiServices
 from libreims.api.table import Table
 from libreims.api.tls import context
+from libreims.api.views import UserViews
 from libreims.base.errors import LibreImsError
 from libreims.config.schema import Settings
 from libreims.net.port import Address
@@ -22,22 +24,22 @@ from libreims.net.port import Address
 if TYPE_CHECKING:
     from libreims.api.server import WebSocketServer
 
-EVENTS = ("sms", "users_update", "dialog", "invite")
-"""What clients can register for (manual §6.7)."""
-
 
 class RemoteApi:
     """All commands, ready to be used."""
 
     def __init__(self, services: ApiServices) -> None:
         self.services = services
-        self.table = Table(events=EVENTS)
-        self.table.add(common.commands(services, self.table))
+        self.table = Table(events=NAMES)
+        self.dispatcher = Dispatcher(self.table, services)
+        views = UserViews(services.config, services.bindings)
+        self.events = Events(services, views, lambda: self.dispatcher.time)
+        self.dispatcher.left = self.events.leave
+        self.table.add(common.commands(services, self.table, self.events))
         self.table.add(settings.commands(services))
         self.table.add(logs.commands(services))
         self.table.add(users.commands(services))
         self.table.add(dialogs.commands(services))
-        self.dispatcher = Dispatcher(self.table, services)
         self._authentication = Authentication(services.config, services.clock, services.tokens)
         self.server: WebSocketServer | None = None
         """The WebSocket server, where `com_addr` is set."""
@@ -73,3 +75,4 @@ class RemoteApi:
         if server is not None:
             await server.stop()
         self.dispatcher.close()
+        self.events.close()

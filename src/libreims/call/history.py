@@ -132,7 +132,8 @@ class Record:
         elif state == START and not self.started:
             self.started = now
         if history.bus.wanted(DialogChanged):
-            history.bus.publish(DialogChanged(view(self, now)))
+            impi = self.leg.phone if self.leg is not None else ""
+            history.bus.publish(DialogChanged(view(self, now), impi))
 
     def publish(self, event: object) -> None:
         """Tell whoever listens outside."""
@@ -181,6 +182,8 @@ class DialogChanged:
 
     dialog: DialogView
     """As `dialog_get` lists it."""
+    impi: str = ""
+    """Whose dialog it is; for a call to or from the trunk, the name of that."""
 
 
 @dataclass(frozen=True, slots=True)

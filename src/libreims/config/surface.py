@@ -395,9 +395,9 @@ OTHERS: dict[str, dict[str, State]] = {
     },
     "remote_api_event": {
         "sms": LATER,
-        "users_update": LATER,
-        "dialog": LATER,
-        "invite": LATER,
+        "users_update": WORKS,
+        "dialog": WORKS,
+        "invite": WORKS,
     },
     "monitor": {
         "help": LATER,

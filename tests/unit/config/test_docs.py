@@ -104,7 +104,7 @@ def test_the_log_understands_every_option() -> None:
 
 @pytest.mark.parametrize(
     ("subject", "package"),
-    [("remote_api", "libreims.api"), ("monitor", "libreims.monitor")],
+    [("remote_api", "libreims.api"), ("remote_api_event", "libreims.api"), ("monitor", "libreims.monitor")],
 )
 def test_what_has_no_code_does_not_claim_to_work(subject: str, package: str) -> None:
     """Once the package is there, its table of commands is what to compare with."""
