@@ -97,6 +97,7 @@ async def _serve_with(config: ConfigStore, log: Log, store: Store | None) -> Non
         log=log,
         quit=ended.set,
         store=store,
+        zone=local_zone,
     )
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
@@ -117,6 +118,11 @@ def _remote_api(server: Server) -> str:
     """Where the remote API is, for the line on the console."""
     listening = server.api.server
     return f", remote API on {', '.join(map(text, listening.addresses))}" if listening is not None else ""
+
+
+def local_zone(utc: float) -> int:
+    """The zone of this machine at a moment, in quarters of an hour east of Greenwich."""
+    return round(time.localtime(utc).tm_gmtoff / 900)
 
 
 def _open_log(config: ConfigStore) -> Log:

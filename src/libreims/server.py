@@ -54,7 +54,10 @@ from libreims.registrar.restart import Restart
 from libreims.registrar.schemes import AuthenticationProfile, authentication_profile
 from libreims.registrar.serving import Registration
 from libreims.registrar.subscription_record import SubscriptionRecords
-from libreims.store.port import Store
+from libreims.sms.centre import Zone
+from libreims.sms.incoming import sender_key
+from libreims.sms.service import SmsService
+from libreims.store.port import NoStore, Store
 from libreims.users.admin import UserAdmin, UserChanged
 from libreims.users.binding_record import BindingRecords
 from libreims.users.bindings import Bindings
@@ -79,6 +82,7 @@ class Server:
         log: Log,
         quit: Callable[[], None] = lambda: None,
         store: Store | None = None,
+        zone: Zone = lambda utc: 0,
     ) -> None:
         """`store` keeps what outlives the server; its owner closes it after `stop`."""
         self.config = config
@@ -145,9 +149,28 @@ class Server:
         )
         incoming = IncomingCalls(self.calls, locator, authenticator)
 
+        self.sms = SmsService(
+            config,
+            self.users,
+            self.bindings,
+            self.agent,
+            locator,
+            authenticator,
+            self.trunk,
+            store or NoStore(),
+            clock=wheel,
+            utc=utc,
+            zone=zone,
+            tokens=tokens,
+            bus=bus,
+            counters=self.counters,
+            log=ims,
+        )
+
         router.serve("REGISTER", registration.register, _public_user)
         router.serve("INVITE", incoming.serve, caller_key)
         router.serve("SUBSCRIBE", registration.subscribe, _public_user)
+        router.serve("MESSAGE", self.sms.incoming.serve, sender_key)
         router.serve("OPTIONS", Capabilities(self.agent, config).options, _public_user)
         router.own_dialogs(self.calls)
         router.own_dialogs(registration)
@@ -194,6 +217,7 @@ class Server:
         if self._restart is not None:
             self._restart.resume()
         await self.trunk.start()
+        self.sms.centre.start()
         try:
             await self.api.start()
         except LibreImsError:
@@ -210,6 +234,7 @@ class Server:
         await self.api.stop()
         self.agent.deviations.close()
         self._serial.cancel()
+        self.sms.centre.close()
         self.reg_event.close()
         self.dialogs.close()
         self.bindings.close()

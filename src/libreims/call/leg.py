@@ -38,14 +38,12 @@ from libreims.cscf.answer import Answer
 from libreims.cscf.modifiers import CallflowContext
 from libreims.cscf.options import supported
 from libreims.cscf.user_agent import ALLOW
-from libreims.net.address import canonical_host
 from libreims.net.port import Flow
 from libreims.proto.sip.client_transaction import ClientTransaction
 from libreims.proto.sip.dialog import Dialog
 from libreims.proto.sip.message import Request, Response
 from libreims.proto.sip.server_transaction import ServerTransaction
 from libreims.proto.sip.transaction import ClientListener
-from libreims.proto.sip.uri import Uri
 from libreims.users.profile import Profile
 
 NEW = "new"
@@ -57,12 +55,6 @@ ENDED = "ended"
 
 def unconnected(event: Event) -> None:
     """Where events go before a session listens and after it is over: nowhere."""
-
-
-def hidden_by_nat(contact: str, flow: Flow) -> bool:
-    """Whether a contact names another host than its phone is seen at: a NAT lies between, or a name."""
-    host = Uri.parse(contact).host
-    return host != flow.remote[0] and canonical_host(host) != flow.remote[0]
 
 
 class Leg:

@@ -11,10 +11,10 @@ from libreims.base.errors import Reject
 from libreims.base.tokens import Tokens
 from libreims.call import charging
 from libreims.call.caller import Caller
-from libreims.call.leg import hidden_by_nat
 from libreims.call.trunk import TrunkPeer
 from libreims.call.uac_leg import Target
 from libreims.config.store import ConfigStore
+from libreims.cscf.reach import hidden_by_nat
 from libreims.proto.sip.flow import Flow
 from libreims.proto.sip.headers import NameAddr
 from libreims.proto.sip.message import Request

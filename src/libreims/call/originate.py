@@ -15,6 +15,7 @@ from libreims.call.sdp_file import read_sdp_file
 from libreims.call.server_party import ServerParty
 from libreims.call.services import CallServices
 from libreims.call.uac_leg import Target
+from libreims.cscf.reach import hidden_by_nat
 from libreims.proto.sdp.description import SessionDescription
 from libreims.proto.sip.errors import SipParseError
 from libreims.proto.sip.grammar import quote
@@ -182,7 +183,7 @@ class Originate:
             to=called_address(settings, subscriber, entry)[0],
             headers=identity.headers + called_party(settings, subscriber, entry),
             phone=subscriber.impi,
-            behind_nat=not binding.path and Uri.parse(binding.contact).host != binding.flow.remote[0],
+            behind_nat=not binding.path and hidden_by_nat(binding.contact, binding.flow),
             q=binding.q,
             volte=binding.features.volte,
         )

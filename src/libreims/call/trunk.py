@@ -128,14 +128,14 @@ class TrunkPeer:
         if caller.identity.hidden and not trunk.anonymous:
             raise Reject(
                 433,
-                f"call of {caller.phone} to {request.uri} refused: the trunk takes no anonymous calls; set "
-                "trunk.anonymous to true to allow them",
+                f"{_what(request)} of {caller.phone} to {request.uri} refused: the trunk takes no anonymous "
+                "calls and messages; set trunk.anonymous to true to allow them",
             )
         if not self._hosts:
             raise Reject(
                 503,
-                f"call to {request.uri} refused: the address of the trunk {trunk.addr[0]} could not be found "
-                "when the server started",
+                f"{_what(request)} to {request.uri} refused: the address of the trunk {trunk.addr[0]} could "
+                "not be found when the server started",
                 headers=OUT_OF_ORDER.headers,
             )
         return True
@@ -173,6 +173,10 @@ class TrunkPeer:
             if each.trunk and (":" in each.addr[0]) == (":" in host):
                 return each.addr
         return self._local_for(host)
+
+
+def _what(request: Request) -> str:
+    return "call" if request.method == "INVITE" else request.method
 
 
 def _name(trunk: Trunk) -> str:

@@ -26,7 +26,7 @@ from libreims.call.events import (
 )
 from libreims.call.guard import guarded
 from libreims.call.history import RINGING, START
-from libreims.call.leg import CONFIRMED, ENDED, ENDING, NEW, Leg, hidden_by_nat
+from libreims.call.leg import CONFIRMED, ENDED, ENDING, NEW, Leg
 from libreims.call.leg_change import LegChange
 from libreims.call.leg_media import LegMedia
 from libreims.call.media_policy import unheld
@@ -37,6 +37,7 @@ from libreims.call.reservation import Reservation
 from libreims.call.services import CallServices
 from libreims.cscf.answer import Answer, Headers
 from libreims.cscf.modifiers import CallflowContext
+from libreims.cscf.reach import hidden_by_nat
 from libreims.cscf.user_agent import ALLOW
 from libreims.proto.sdp.description import SessionDescription
 from libreims.proto.sdp.local_answer import same_media

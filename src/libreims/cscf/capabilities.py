@@ -8,7 +8,7 @@ from libreims.cscf.options import supported
 from libreims.cscf.user_agent import ALLOW, UserAgent
 from libreims.proto.sip.server_transaction import ServerTransaction
 
-ACCEPT = "application/sdp, application/reginfo+xml"
+ACCEPT = "application/sdp, application/reginfo+xml, application/vnd.3gpp.sms, text/plain"
 
 
 class Capabilities:

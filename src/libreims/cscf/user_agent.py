@@ -23,7 +23,7 @@ from libreims.proto.sip.stack import ClientListener, SipStack
 from libreims.proto.sip.transaction import State
 from libreims.proto.sip.uri import Uri
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REGISTER, SUBSCRIBE"
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REGISTER, SUBSCRIBE, MESSAGE"
 """Methods that the server handles (RFC 3261 §20.5)."""
 OUTSIDE_CALLS = frozenset({"NOTIFY", "MESSAGE"})
 """Requests of ours for which the modifiers are those of the user whom they go to."""

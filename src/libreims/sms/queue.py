@@ -1,0 +1,359 @@
+"""The messages that wait for one user: one under way at a time, in the order of their acceptance.
+
+TS 23.040 §3.2 asks for store and forward, not for an order; phones show what comes in order.  Messages for
+different IMPUs of a user may go to different phones (`imei`), so that one that is off does not stop those
+for the others: there is a line for each IMPU.
+
+What a phone, a timer or an operator does to a message stands in `_TABLE`; nothing here waits.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from enum import Enum, auto
+from typing import Final, Protocol
+
+from libreims.base.clock import Cancellable, Clock, UtcClock
+from libreims.base.log import LayerLog
+from libreims.proto.sms.failure import FailureCause, Status
+from libreims.proto.sms.rp_cause import RpCause
+from libreims.sms.parts import PARTS_PATIENCE, joined
+from libreims.sms.pending import Pending
+from libreims.sms.port import Delivered, Outcome, Phone, Refused, SmsBearer, Taken, Unreached
+
+TR1N: Final = 40.0
+"""Seconds to wait for the RP-ACK of a phone (TS 24.011 §10.1: 35 to 45 for the timers of RP)."""
+
+
+class State(Enum):
+    """Of one message."""
+
+    WAITING = auto()
+    """For its turn, a phone, or its time."""
+    SENDING = auto()
+    """Sent; the SIP answer is to come."""
+    AWAITING = auto()
+    """The phone has it; its RP-ACK is to come."""
+    GONE = auto()
+    """Delivered, or given up."""
+
+
+class Item:
+    """A message and where it stands."""
+
+    __slots__ = ("not_before", "number", "pending", "refused", "rounds", "state", "tried")
+
+    def __init__(self, pending: Pending, number: int) -> None:
+        self.pending = pending
+        self.number = number
+        """Place in the order of acceptance."""
+        self.state = State.WAITING
+        self.not_before = 0.0  # clock time
+        self.rounds = 0
+        """How often all phones have been tried in vain."""
+        self.tried: set[int] = set()
+        """Phones tried in this round."""
+        self.refused: Refused | None = None
+        """What a phone said that will not take it, ever."""
+
+
+class Keeper(Protocol):
+    """What a queue needs of the centre."""
+
+    clock: Clock
+    utc: UtcClock
+    log: LayerLog
+    bearer: SmsBearer
+
+    def settle(self, items: Sequence[Item], status: Status, why: str) -> None:
+        """Messages have left their queue, delivered or not: forget them, report."""
+
+    def retry_delay(self, rounds: int) -> float:
+        """Seconds until phones that did not take a message are tried again."""
+
+    def delay(self, pending: Pending) -> float:
+        """`sms_delay` of the receiver."""
+
+
+class SubscriberQueue:
+    """The messages of one user."""
+
+    def __init__(self, impi: str, keeper: Keeper) -> None:
+        self.impi = impi
+        self._keeper = keeper
+        self._lines: dict[tuple[str, bool], OrderedDict[str, Item]] = {}
+        self._active: list[Item] = []
+        self._phone: Phone | None = None  # that has the active ones
+        self._acknowledgement: Cancellable | None = None  # TR1N
+        self._wake: Cancellable | None = None
+        self._full: set[int] = set()  # phones without memory
+        self._unfit: set[int] = set()  # phones that take no messages as we send them
+        self._running = False
+
+    def __len__(self) -> int:
+        return sum(map(len, self._lines.values()))
+
+    @property
+    def items(self) -> list[Item]:
+        """All messages, in the order of acceptance."""
+        found = [item for line in self._lines.values() for item in line.values()]
+        return sorted(found, key=_number)
+
+    def has_line(self, impu: str) -> bool:
+        """Whether messages wait for this IMPU."""
+        return (impu, False) in self._lines
+
+    def add(self, item: Item) -> None:
+        """Put a message at the end of its line; `go` lets it on its way."""
+        self._lines.setdefault(_line(item.pending), OrderedDict())[item.pending.id] = item
+
+    def close(self) -> None:
+        """Stop the timers."""
+        self._stop_waiting()
+        self._stop_waking()
+
+    # -- what moves it on --------------------------------------------------------------------------------
+
+    def go(self) -> None:
+        """Send what can be sent now."""
+        if self._running:
+            return
+        self._running = True
+        try:
+            while not self._active and self._step():
+                pass
+        finally:
+            self._running = False
+
+    def phones_changed(self) -> None:
+        """A phone of the user has registered, or is there still: try at once what was put off."""
+        for line in self._lines.values():
+            head = next(iter(line.values()))  # only heads have been tried
+            if head.state is State.WAITING:
+                head.not_before, head.rounds = 0.0, 0
+                head.tried.clear()
+        self.go()
+
+    def memory_available(self, phone: int) -> None:
+        """RP-SMMA of a phone (TS 24.011 §7.3.2): it can store messages again."""
+        if phone in self._full:
+            self._full.discard(phone)
+            self.phones_changed()
+
+    def outcome(self, item: Item, outcome: Outcome) -> None:
+        """A phone or the way to it told something of a message; `go` has to follow."""
+        step = _TABLE.get((item.state, type(outcome)))
+        if step is not None:
+            step(self, item, outcome)
+
+    def expire(self, item: Item) -> None:
+        """Its time is over; one that is under way has its answer awaited."""
+        if item.state is State.WAITING:
+            self._settle([item], Status.VALIDITY_PERIOD_EXPIRED, "its validity period is over")
+            self.go()
+
+    def remove(self, items: Sequence[Item], status: Status, why: str) -> None:
+        """Take messages out, whatever their state."""
+        if any(item in items for item in self._active):
+            for item in self._end_attempt()[0]:
+                item.state = State.WAITING
+        self._settle(items, status, why)
+        self.go()
+
+    # -- sending -----------------------------------------------------------------------------------------
+
+    def _step(self) -> bool:
+        """Try the heads of the lines, oldest first; True when something changed at once."""
+        heads = [next(iter(line.values())) for line in self._lines.values()]
+        heads.sort(key=_number)
+        soonest: float | None = None
+        for item in heads:
+            wait = self._attempt(item)
+            if wait == 0:
+                return True
+            if wait is not None and (soonest is None or wait < soonest):
+                soonest = wait
+        self._stop_waking()
+        if soonest is not None:
+            self._wake = self._keeper.clock.call_later(soonest, self._woken)
+        return False
+
+    def _woken(self) -> None:
+        self._wake = None
+        self.go()
+
+    def _attempt(self, item: Item) -> float | None:
+        """Send the head of a line: 0 when it is on its way, the seconds to wait, None without a phone."""
+        keeper = self._keeper
+        left = item.not_before - keeper.clock.time()
+        if left > 0:
+            return left
+        able = self._able(item)
+        if not able:
+            return None
+        phone = next((each for each in able if each.key not in item.tried), None)
+        if phone is None:
+            return self._put_off(item)
+        pending = item.pending
+        delay = keeper.delay(pending)
+        if delay > 0:
+            left = max(pending.accepted_at, phone.since) + delay - keeper.utc()
+            if left > 0:
+                return left
+        items = [item]
+        if phone.text_only and pending.part is not None:
+            line = self._lines[_line(pending)]
+            parts = joined(each.pending for each in line.values())
+            if parts is not None:
+                items = [line[part.id] for part in parts]
+            else:
+                left = pending.accepted_at + PARTS_PATIENCE - keeper.utc()
+                if left > 0:
+                    return left
+        self._send(items, phone)
+        return 0.0
+
+    def _able(self, item: Item) -> list[Phone]:
+        """The phones that can take a message."""
+        is_text = item.pending.text is not None
+        return [
+            phone
+            for phone in self._keeper.bearer.phones(item.pending)
+            if phone.key not in self._full
+            and phone.key not in self._unfit
+            and (is_text or not phone.text_only)
+        ]
+
+    def _put_off(self, item: Item) -> float:
+        """Every phone has been tried."""
+        keeper = self._keeper
+        item.rounds += 1
+        item.tried.clear()
+        delay = keeper.retry_delay(item.rounds)
+        item.not_before = keeper.clock.time() + delay
+        keeper.log.info(
+            f"SMS {item.pending.id} for {self.impi} is sent again in {delay:g} s, or when a phone registers"
+        )
+        return delay
+
+    def _send(self, items: list[Item], phone: Phone) -> None:
+        line = self._lines[_line(items[0].pending)]
+        self._active, self._phone = items, phone
+        for item in items:
+            item.state = State.SENDING
+            item.tried.add(phone.key)
+        self._keeper.bearer.deliver([item.pending for item in items], phone, more=len(line) > len(items))
+
+    # -- outcomes ----------------------------------------------------------------------------------------
+
+    def _taken(self, item: Item, outcome: Outcome) -> None:
+        for each in self._active:
+            each.state = State.AWAITING
+        self._acknowledgement = self._keeper.clock.call_later(TR1N, self._silent)
+
+    def _silent(self) -> None:
+        """TR1N: no RP-ACK."""
+        self._acknowledgement = None
+        self._failed(Unreached(f"sent no RP-ACK within {TR1N:g} s"))
+        self.go()
+
+    def _delivered(self, item: Item, outcome: Outcome) -> None:
+        items, phone = self._end_attempt()
+        self._settle(items, Status.RECEIVED, f"delivered to {phone.name}")
+
+    def _late(self, item: Item, outcome: Outcome) -> None:
+        """An RP-ACK for an attempt that was given up: the phone has the message all the same."""
+        self._settle([item], Status.RECEIVED, "acknowledged late")
+
+    def _refused(self, item: Item, outcome: Outcome) -> None:
+        assert isinstance(outcome, Refused)
+        items, phone = self._end_attempt()
+        log = self._keeper.log
+        number = item.pending.id
+        if outcome.cause == RpCause.MEMORY_CAPACITY_EXCEEDED:
+            self._full.add(phone.key)
+            log.info(
+                f"SMS {number} for {self.impi}: {phone.name} has no memory for it ({outcome}); it waits "
+                "until the phone has (RP-SMMA) or registers anew"
+            )
+        elif outcome.failure == FailureCause.SIM_TOOLKIT_BUSY:
+            log.info(f"SMS {number} for {self.impi}: {phone.name} is busy ({outcome})")
+        else:
+            log.warn(f"SMS {number} for {self.impi}: {phone.name} refuses it: {outcome}")
+            for each in items:
+                each.refused = outcome
+        self._back(items)
+
+    def _unreached(self, item: Item, outcome: Outcome) -> None:
+        assert isinstance(outcome, Unreached)
+        self._failed(outcome)
+
+    def _failed(self, outcome: Unreached) -> None:
+        items, phone = self._end_attempt()
+        if outcome.unfit:
+            self._unfit.add(phone.key)
+        self._keeper.log.info(
+            f"SMS {items[0].pending.id} for {self.impi} did not arrive: {phone.name} {outcome.why}"
+        )
+        self._back(items)
+
+    def _back(self, items: list[Item]) -> None:
+        """After an attempt in vain: to the next phone, to wait, or to nowhere."""
+        for item in items:
+            item.state = State.WAITING
+        first = items[0]
+        if first.refused is not None and all(phone.key in first.tried for phone in self._able(first)):
+            self._settle(items, Status.CONNECTION_REJECTED, f"refused: {first.refused}")
+            return
+        now = self._keeper.utc()
+        expired = [item for item in items if item.pending.expires_at <= now]
+        if expired:
+            self._settle(expired, Status.VALIDITY_PERIOD_EXPIRED, "its validity period is over")
+
+    def _end_attempt(self) -> tuple[list[Item], Phone]:
+        items, phone = self._active, self._phone
+        assert phone is not None
+        self._active, self._phone = [], None
+        self._stop_waiting()
+        return items, phone
+
+    def _settle(self, items: Sequence[Item], status: Status, why: str) -> None:
+        for item in items:
+            item.state = State.GONE
+            key = _line(item.pending)
+            line = self._lines[key]
+            del line[item.pending.id]
+            if not line:
+                del self._lines[key]
+        self._keeper.settle(items, status, why)
+
+    def _stop_waiting(self) -> None:
+        if self._acknowledgement is not None:
+            self._acknowledgement.cancel()
+            self._acknowledgement = None
+
+    def _stop_waking(self) -> None:
+        if self._wake is not None:
+            self._wake.cancel()
+            self._wake = None
+
+
+_TABLE: Final[dict[tuple[State, type], Callable[[SubscriberQueue, Item, Outcome], None]]] = {
+    (State.SENDING, Taken): SubscriberQueue._taken,
+    (State.SENDING, Delivered): SubscriberQueue._delivered,
+    (State.SENDING, Refused): SubscriberQueue._refused,
+    (State.SENDING, Unreached): SubscriberQueue._unreached,
+    (State.AWAITING, Delivered): SubscriberQueue._delivered,
+    (State.AWAITING, Refused): SubscriberQueue._refused,
+    (State.WAITING, Delivered): SubscriberQueue._late,
+}
+"""What a message does with what is told of it; anything else comes too late and is dropped."""
+
+
+def _line(pending: Pending) -> tuple[str, bool]:
+    return pending.impu, pending.sos
+
+
+def _number(item: Item) -> int:
+    return item.number
