@@ -36,6 +36,7 @@ from libreims.proto.sip.parser import parse
 from libreims.registrar.authentication import Authenticator
 from libreims.registrar.register import Registrar
 from libreims.registrar.schemes import AuthenticationProfile, authentication_profile
+from libreims.registrar.security import Security
 from libreims.users.bindings import Bindings
 from libreims.users.database import SubscriberDatabase
 from libreims.users.subscriber import Subscriber
@@ -86,8 +87,9 @@ class Bench:
         self.bindings = Bindings(wheel, time.time, Bus(log))
         tokens = Tokens()
         authenticator = Authenticator(BuiltinHss(self._sim, tokens), wheel, tokens, self._profile)
+        config = ConfigStore(settings)
         self.registrar = Registrar(
-            ConfigStore(settings), self.database, self.bindings, authenticator, time.time, log
+            config, self.database, self.bindings, authenticator, Security(config, log), time.time, log
         )
 
     def _sim(self, impi: str) -> SimProfile | None:

@@ -18,9 +18,11 @@ from libreims.base.log import Log
 from libreims.base.log_options import LogOptionsError, parse
 from libreims.base.tokens import Tokens
 from libreims.config.load import load
+from libreims.config.schema import Settings
 from libreims.config.source import ConfigErrors, ConfigWarning
 from libreims.config.store import ConfigStore
 from libreims.net.address import text
+from libreims.net.esp_tunnel import EspTunnel, open_tunnel
 from libreims.net.sockets import SocketNetwork
 from libreims.server import Server, banner
 from libreims.store.opening import open_store
@@ -98,6 +100,7 @@ async def _serve_with(config: ConfigStore, log: Log, store: Store | None) -> Non
         quit=ended.set,
         store=store,
         zone=local_zone,
+        tunnel=lambda hosts: _tunnel(hosts, config.current, loop, log),
     )
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
@@ -107,11 +110,28 @@ async def _serve_with(config: ConfigStore, log: Log, store: Store | None) -> Non
     gc.set_threshold(COLLECT_YOUNG, COLLECT_OLDER, 20)
     users, addresses = len(server.users), ", ".join(map(text, server.transport.addresses))
     print(f"Ready: {users} users, SIP on {addresses} (UDP and TCP){_remote_api(server)}", flush=True)
+    if server.without_ipsec:
+        print(f"Warning: {server.without_ipsec}", flush=True)
     log.layer("ims").info(f"started with {users} users on {addresses}")
     await ended.wait()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.remove_signal_handler(number)  # a second signal ends the program at once
     await server.stop()
+
+
+def _tunnel(hosts: Iterable[str], settings: Settings, loop: asyncio.AbstractEventLoop, log: Log) -> EspTunnel:
+    """The IPsec tunnel of this machine. Raises LibreImsError."""
+    return open_tunnel(
+        hosts,
+        loop=loop,
+        log=log.layer("ipsec"),
+        tokens=Tokens(),
+        utc=time.time,
+        interface=settings.ipsec_ifname,
+        namespace=settings.ipsec_netns,
+        mtu=settings.ipsec_mtu,
+        script=settings.ipsec_tun_setup_script_filename,
+    )
 
 
 def _remote_api(server: Server) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from libreims import __version__
 from libreims.api.remote_api import RemoteApi
@@ -40,10 +41,15 @@ from libreims.cscf.user_agent import UserAgent
 from libreims.hss.builtin import BuiltinHss
 from libreims.hss.profile import SimProfile, sim_profile
 from libreims.hss.sequence_record import SequenceRecords
+from libreims.ipsec.admission import Admission
+from libreims.ipsec.agreements import Agreements
+from libreims.ipsec.choice import offer_of
 from libreims.media.relay import MediaRelay
 from libreims.net.address import text
 from libreims.net.port import Address, Flow, Network, TcpOptions
 from libreims.net.sip_transport import SipTransport
+from libreims.net.tunnel import Tunnel
+from libreims.proto.esp.primitives import missing
 from libreims.proto.sip.message import Request
 from libreims.proto.sip.stack import SipStack
 from libreims.proto.sip.timers import SipTimers
@@ -52,6 +58,7 @@ from libreims.registrar.reg_event import RegEvent
 from libreims.registrar.register import Registrar
 from libreims.registrar.restart import Restart
 from libreims.registrar.schemes import AuthenticationProfile, authentication_profile
+from libreims.registrar.security import Security
 from libreims.registrar.serving import Registration
 from libreims.registrar.subscription_record import SubscriptionRecords
 from libreims.sms.centre import Zone
@@ -83,8 +90,12 @@ class Server:
         quit: Callable[[], None] = lambda: None,
         store: Store | None = None,
         zone: Zone = lambda utc: 0,
+        tunnel: Callable[[Iterable[str]], Tunnel] | None = None,
     ) -> None:
-        """`store` keeps what outlives the server; its owner closes it after `stop`."""
+        """`store` keeps what outlives the server; its owner closes it after `stop`.
+
+        `tunnel` opens the IPsec tunnel for addresses of ours; it raises LibreImsError where it cannot.
+        """
         self.config = config
         self.log = log
         self.counters = Counters()
@@ -118,11 +129,20 @@ class Server:
         self.stack.keep_octets = callflow.wants_octets
         self.stack.screen = deviations.cancel_screened
         self.agent = router.agent = UserAgent(self.stack, self.transport, callflow, config, deviations)
+        self.stack.fits = self.agent.fits
+        self._open_tunnel = tunnel
+        self._tunnel: Tunnel | None = None
+        self._security = Security(config, log.layer("ipsec"))
+        self._with_tunnel = partial(self._protect, wheel, tokens, bus, router)
+        self.agreements: Agreements | None = None
+        """None where there is no IPsec."""
+        self.without_ipsec = ""
+        """Why there is none although there should be."""
 
         sequences = SequenceRecords(store) if store else None
         hss = BuiltinHss(self._sim_profile, tokens, sequences)
         authenticator = Authenticator(hss, wheel, tokens, self._authentication_profile)
-        self.registrar = Registrar(config, self.users, self.bindings, authenticator, utc, ims)
+        self.registrar = Registrar(config, self.users, self.bindings, authenticator, self._security, utc, ims)
         subscriptions = SubscriptionRecords(store, wheel, utc) if store else None
         self.reg_event = RegEvent(
             config, self.users, self.bindings, self.agent, wheel, bus, ims, subscriptions
@@ -138,7 +158,7 @@ class Server:
         legs = LegTable()
         services = CallServices(self.agent, wheel, tokens, config, ims, legs)
         self.trunk = TrunkPeer(config, self.agent.local_for, lambda host: network.resolve(host), ims)
-        locator = Locator(self.users, self.bindings, config, self.trunk, tokens)
+        locator = Locator(self.users, self.bindings, config, self.trunk, tokens, self.transport.fits)
         self.calls = Calls(services, legs, locator, self.relay, self.counters, self.dialogs)
         scopes = self.calls.scopes = deviations.scopes = CallflowScopes(
             self.users, self.bindings, locator, self.calls
@@ -214,6 +234,7 @@ class Server:
                 raise LibreImsError(
                     f"sip_addr {text(bound)}: {error.strerror or error}; {_remedy(error, bound, settings)}"
                 ) from error
+        self._start_ipsec()
         if self._restart is not None:
             self._restart.resume()
         await self.trunk.start()
@@ -223,6 +244,35 @@ class Server:
         except LibreImsError:
             await self.stop()
             raise
+
+    def _start_ipsec(self) -> None:
+        """Open the tunnel where there is to be one; without it the server does what it can."""
+        if not self.config.current.ipsec or self._open_tunnel is None:
+            return
+        try:
+            self._tunnel = self._open_tunnel([host for host, _ in self.transport.addresses])
+        except LibreImsError as error:
+            self._security.without(str(error))
+            self.without_ipsec = f"there is no IPsec between phones and server: {error}"
+            self.log.layer("ipsec").error(self.without_ipsec)
+            return
+        self._with_tunnel(self._tunnel)
+
+    def _protect(self, clock: Clock, tokens: Tokens, bus: Bus, router: Router, tunnel: Tunnel) -> None:
+        log = self.log.layer("ipsec")
+        self.agreements = Agreements(
+            offer_of(self.config.current, missing(), log.warn),
+            tunnel,
+            self.transport,
+            self.bindings,
+            clock,
+            tokens,
+            bus,
+            log,
+            linger=lambda: 64 * self.config.current.timer_t1,
+        )
+        self._security.begin(self.agreements)
+        router.admit = Admission(self.agreements, log)
 
     async def stop(self) -> None:
         """End calls with BYE, wait a moment for the answers, close everything."""
@@ -239,7 +289,11 @@ class Server:
         self.dialogs.close()
         self.bindings.close()
         self.stack.stop()
+        if self.agreements is not None:
+            self.agreements.close()
         self.transport.close()
+        if self._tunnel is not None:
+            self._tunnel.close()
         self.relay.close()
 
     def _sim_profile(self, impi: str) -> SimProfile | None:

@@ -239,9 +239,16 @@ def test_a_phone_that_requires_ipsec_is_told_how_to_register(header: str) -> Non
         assert (answer.status, answer.get("Unsupported")) == (420, "sec-agree")
         assert "set 'ipsec: false'" in lab.log_text()
 
+    async def unauthenticated(lab: Lab) -> None:
+        alice = await lab.peer("alice")
+        assert (await alice.register(**{header.replace("-", "_"): "sec-agree"})).status == 200
+        assert "without authentication there are no keys" in lab.log_text()
+
     async def accepted(lab: Lab) -> None:
         alice = await lab.peer("alice")
         assert (await alice.register(**{header.replace("-", "_"): "sec-agree"})).status == 200
 
-    play(refused)
+    play(refused, MD5)
+    play(refused, MD5, no_tunnel="CAP_NET_RAW is missing")
+    play(unauthenticated)
     play(accepted, CONFIG + "\nipsec: false,")

@@ -15,7 +15,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 
+from libreims.base.errors import LibreImsError
 from libreims.base.log import Log
 from libreims.base.timers import TimerWheel
 from libreims.base.tokens import Tokens
@@ -34,6 +36,7 @@ from libreims.proto.sip.stack import SipStack
 from libreims.proto.sip.timers import SipTimers
 from libreims.server import Server
 from libreims.store.port import Store
+from support.protected import ProtectedNetwork, SimulatedTunnel
 from support.virtual import VirtualLoop, run
 
 DOMAIN = "ims.test"
@@ -308,16 +311,24 @@ class Lab:
         **network: float,
     ) -> None:
         self.loop = loop
-        settings: dict[str, float] = {"latency": 0.005, "seed": seed, **network}
-        self.network = SimulatedNetwork(loop, **settings)  # type: ignore[arg-type]
+        settings: dict[str, Any] = {"latency": 0.005, "seed": seed, **network}
+        self.network = SimulatedNetwork(loop, **settings)
         loaded = loads(config)
         self.config = ConfigStore(loaded.settings)
         self.log = Log(utc=self.utc)
         self.log.configure(loaded.settings.log_options)
+        self.inside = ProtectedNetwork(loop, **settings)
+        self.no_tunnel = ""
+        """Why the machine of the server lets it have no IPsec."""
         self._seed = seed
         self.server = self.make_server(seed)
         self.quits = 0
         self.peers: list[Peer] = []
+
+    def _tunnel(self, hosts: Iterable[str]) -> SimulatedTunnel:
+        if self.no_tunnel:
+            raise LibreImsError(self.no_tunnel)
+        return SimulatedTunnel(self.inside, hosts)
 
     def _quit(self) -> None:
         self.quits += 1
@@ -333,6 +344,7 @@ class Lab:
             log=self.log,
             quit=self._quit,
             store=store,
+            tunnel=self._tunnel,
         )
 
     async def restart(self, store: Store | None, config: str = "") -> None:
@@ -368,6 +380,8 @@ class Lab:
         assert not calls.sessions, f"{len(calls.sessions)} calls are left"
         assert not calls.dialogs, f"{calls.dialogs} dialogs are left"
         assert not len(self.server.relay), f"{len(self.server.relay)} media ports are left"
+        assert not list(self.inside.associations), "security associations are left"
+        assert not self.inside.in_use, f"{self.inside.in_use} protected sockets are left"
         deviations = self.server.agent.deviations
         assert not len(deviations), f"{len(deviations)} things that callflow modifiers began are left"
 
@@ -375,13 +389,21 @@ class Lab:
 Scenario = Callable[[Lab], Awaitable[None]]
 
 
-def play(scenario: Scenario, config: str = CONFIG, *, settle: float = 200.0, **network: float) -> None:
+def play(
+    scenario: Scenario,
+    config: str = CONFIG,
+    *,
+    settle: float = 200.0,
+    no_tunnel: str = "",
+    **network: float,
+) -> None:
     """Run a scenario on a fresh server; afterwards everything that it used must be released."""
 
     async def whole() -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         lab = Lab(loop, config, **network)
+        lab.no_tunnel = no_tunnel
         await lab.server.start()
         await scenario(lab)
         await asyncio.sleep(settle)

@@ -20,6 +20,7 @@ from libreims.proto.sip.transaction import ClientListener
 from libreims.registrar.authentication import AuthResult
 from libreims.registrar.reg_event import RegEvent
 from libreims.registrar.register import Registrar
+from libreims.registrar.security import Security
 from libreims.users.bindings import Bindings, BindingsChanged
 from libreims.users.database import SubscriberDatabase
 from libreims.users.subscriber import Subscriber
@@ -114,6 +115,9 @@ class Outbox:
     def flow_to(self, request: Request, known: Flow) -> Flow:
         return known
 
+    def fits(self, message: object, flow: Flow, known: Flow) -> bool:
+        return True
+
     def take(self) -> list[Sent]:
         """What was sent since the last time."""
         sent, self.sent = self.sent, []
@@ -145,6 +149,7 @@ class Rig:
             self.database,
             self.bindings,
             self.gate,  # type: ignore[arg-type]
+            Security(self.config, log),
             self.utc,
             log,
         )

@@ -181,6 +181,8 @@ class Leg:
         over = self.state in (ENDING, ENDED) or self.notify is unconnected
         if over and request.method != "BYE":
             raise Reject(481, f"{request.method} from {self.phone} for a call that is already over")
+        if not self.services.agent.fits(request, transaction.flow, self.flow):
+            raise Reject(403, f"{request.method} in a call of {self.phone} came outside of its IPsec")
         dialog.accepts(request)
         procedure = PROCEDURES.get(request.method)
         if procedure is None:

@@ -5,6 +5,7 @@ Every refusal says what was looked for and what to change.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
 
 from libreims.base.errors import Reject
@@ -44,12 +45,15 @@ class Locator:
         config: ConfigStore,
         trunk: TrunkPeer,
         tokens: Tokens,
+        fits: Callable[[Flow, Flow], bool],
     ) -> None:
+        """`fits`: whether a request may be of who is registered through another flow (IPsec stays IPsec)."""
         self._users = users
         self._bindings = bindings
         self._config = config
         self._trunk = trunk
         self._tokens = tokens
+        self._fits = fits
 
     # -- the caller ----------------------------------------------------------------------------------
 
@@ -60,13 +64,23 @@ class Locator:
         """
         claimed = self._claimed(request)
         of_trunk = self._trunk.sends(flow)
+        outside = ""
         for binding in self._bindings_behind(flow, claimed, sure=not of_trunk):
+            if not self._fits(flow, binding.flow) and request.target.scheme != "urn":
+                outside = binding.impi
+                continue
             subscriber = self._users.by_impi(binding.impi)
             if subscriber is not None:
                 return self._caller(subscriber, binding, claimed, request)
         if of_trunk:
             return self._trunk.caller(request, self._tokens)
         host, port = flow.remote
+        if outside:
+            raise Reject(
+                403,
+                f"{request.method} from {host}:{port} refused: {outside} is registered through IPsec, and "
+                "this came outside of it; only emergency calls may",
+            )
         raise Reject(
             403,
             f"{request.method} from {request.from_.uri_text} at {host}:{port} refused: no phone is "
@@ -97,7 +111,10 @@ class Locator:
             here = [each for each in named if each.flow.remote[0] == flow.remote[0]]
             if here:
                 if len(here) > 1:
-                    here.sort(key=lambda each: each.flow.remote != flow.remote)
+                    # A phone with normal and emergency registration has IPsec of its own for each.
+                    here.sort(
+                        key=lambda each: (each.flow.local != flow.local, each.flow.remote != flow.remote)
+                    )
                 return here
         return behind[:1] if sure else []
 

@@ -112,6 +112,15 @@ class Callflow:
             id=self._numbers.of(response.call_id),
         )
 
+    def outside(self, message: Message, flow: Flow) -> None:
+        """A message outside of the IPsec that what it belongs to began in."""
+        self._counters.error("sip_unprotected")
+        self._log.warn(
+            f"{message_name(message)} from {text(flow.remote)} ({flow.transport}) is refused: it belongs to "
+            "what the phone began through IPsec and did not come through the same phone's IPsec",
+            id=self._numbers.of(message.call_id),
+        )
+
     def wants_octets(self) -> bool:
         """Whether messages are shown in the log, which has to be as they came."""
         return self._log.debug_on

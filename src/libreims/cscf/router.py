@@ -52,6 +52,8 @@ class Router:
         self._log = log
         self._handlers: dict[str, tuple[Handler, Callable[[Request], str]]] = {}
         self._dialogs: list[Dialogs] = []
+        self.admit: Callable[[Request, Flow], None] | None = None
+        """Asked before any procedure whether a request may come the way that it came; raises Reject."""
         self.ack: Callable[[Request], bool] = lambda ack: False
         self.cancel: Callable[[ServerTransaction, Request], None] = lambda transaction, cancel: None
 
@@ -135,6 +137,8 @@ class Router:
         if verdict is not None:
             why = f"{request.method} from {transaction.flow.remote[0]}: {verdict.why}"
             raise Reject(verdict.status, why, reason=verdict.reason, headers=verdict.headers)
+        if self.admit is not None:
+            self.admit(request, transaction.flow)
         # A registration has no dialog: a tag that a phone leaves in the To of its refresh does no harm.
         if request.to.tag is not None and request.method != "REGISTER":
             for owner in self._dialogs:

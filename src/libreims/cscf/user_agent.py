@@ -17,7 +17,7 @@ from libreims.net.address import bracketed
 from libreims.net.sip_transport import SipTransport
 from libreims.proto.sip.client_transaction import ClientTransaction
 from libreims.proto.sip.flow import Address, Flow
-from libreims.proto.sip.message import Request, Response
+from libreims.proto.sip.message import Message, Request, Response
 from libreims.proto.sip.server_transaction import ServerTransaction
 from libreims.proto.sip.stack import ClientListener, SipStack
 from libreims.proto.sip.transaction import State
@@ -85,6 +85,7 @@ class UserAgent:
     ) -> ClientTransaction:
         """Send a request in a transaction of its own; `context` says whose modifiers are in force."""
         self._complete(request)
+        flow = self._transport.current(flow)
         deviations = self.deviations
         if context is None and request.method in OUTSIDE_CALLS and deviations.scopes.active:
             context = deviations.scopes.of_sent(request, flow)
@@ -97,6 +98,7 @@ class UserAgent:
     def acknowledge(self, ack: Request, flow: Flow, context: CallflowContext | None = None) -> None:
         """Send the ACK of a 2xx, which has no transaction (RFC 3261 §13.2.2.4)."""
         self._complete(ack)
+        flow = self._transport.current(flow)
         if context is not None or self._config.current.custom_headers:
             self.deviated_requests.acknowledge(ack, flow, context)
             return
@@ -124,7 +126,7 @@ class UserAgent:
 
     def contact(self, flow: Flow) -> str:
         """Our Contact towards the peer of this flow."""
-        host, port = flow.local
+        host, port = self._transport.current(flow).local
         transport = ";transport=tcp" if flow.transport == "TCP" else ""
         return f"<sip:{bracketed(host)}:{port}{transport}>"
 
@@ -143,6 +145,11 @@ class UserAgent:
 
     def _toward(self, uri: Uri, known: Flow) -> Flow:
         transport, local, remote, connection = known
+        if local in self._transport.protected:
+            # Whatever address the phone wrote, what is protected goes where its associations lead.
+            return Flow(
+                "TCP" if (uri.params.get("transport") or "").upper() == "TCP" else "UDP", local, remote
+            )
         # Only an address literal can be reached: phones' contacts and paths hold nothing else.
         if uri.scheme in ("sip", "sips") and _is_literal(uri.host):
             wanted = (uri.params.get("transport") or "").upper()
@@ -165,6 +172,13 @@ class UserAgent:
         if threshold <= 0 or _size(request) + VIA_OCTETS <= threshold:
             return flow
         return Flow("TCP", flow.local, flow.remote, 0)
+
+    def fits(self, message: Message, flow: Flow, known: Flow) -> bool:
+        """Whether a message may belong to what began on another flow; says so where it may not."""
+        if self._transport.fits(flow, known):
+            return True
+        self._callflow.outside(message, flow)
+        return False
 
     def local_for(self, remote_host: str) -> Address:
         """The listening address that faces a host."""

@@ -197,10 +197,11 @@ class SimulatedNetwork:
         """Throw the dice."""
         return probability > 0.0 and self._random.random() < probability
 
-    def reachable(self, source: str, destination: str) -> bool:
-        """Whether packets get through between two hosts."""
-        same_family = (":" in source) == (":" in destination)
-        return same_family and source not in self._cut and destination not in self._cut
+    def reachable(self, source: Address, destination: Address) -> bool:
+        """Whether packets get through, at this moment."""
+        here, there = source[0], destination[0]
+        same_family = (":" in here) == (":" in there)
+        return same_family and here not in self._cut and there not in self._cut
 
     def record(self, transport: str, source: Address, destination: Address, data: bytes, lost: bool) -> None:
         """Write a line of the trace."""
@@ -209,7 +210,7 @@ class SimulatedNetwork:
 
     def datagram(self, source: Address, destination: Address, data: bytes) -> None:
         """Carry a datagram, or lose it, or carry it twice or late."""
-        lost = len(data) > 65507 or not self.reachable(source[0], destination[0]) or self.chance(self.loss)
+        lost = len(data) > 65507 or not self.reachable(source, destination) or self.chance(self.loss)
         self.record("UDP", source, destination, data, lost)
         if lost:
             return
@@ -222,7 +223,7 @@ class SimulatedNetwork:
 
     def _arrive(self, source: Address, destination: Address, data: bytes) -> None:
         sock = self._sockets.get(destination)
-        if sock is not None and self.reachable(source[0], destination[0]):
+        if sock is not None and self.reachable(source, destination):
             sock.receive(data, source)
 
     def release(self, sock: SimulatedUdp | SimulatedListener | SimulatedStream) -> None:
@@ -237,7 +238,7 @@ class SimulatedNetwork:
 
     def _knock(self, client: SimulatedStream) -> None:
         """A connection request arrives."""
-        if client.ended or not self.reachable(client.local[0], client.remote[0]):
+        if client.ended or not self.reachable(client.local, client.remote):
             return  # the client's own timeout tells it
         listener = self._listeners.get(client.remote)
         if listener is None:
@@ -345,7 +346,7 @@ class SimulatedStream:
     def flush(self) -> None:
         """Send what waits, if there is a way."""
         network, peer = self._network, self._peer
-        if peer is None or self.ended or not network.reachable(self.local[0], self.remote[0]):
+        if peer is None or self.ended or not network.reachable(self.local, self.remote):
             return
         waiting, self._waiting = self._waiting, []
         for data in waiting:

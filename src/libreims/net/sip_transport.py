@@ -12,6 +12,7 @@ from collections.abc import Callable
 from libreims.base.clock import Cancellable, Clock
 from libreims.net.address import text
 from libreims.net.port import Address, DatagramSocket, Flow, Listener, Network, Stream, TcpOptions
+from libreims.net.protected_ports import ProtectedPorts
 from libreims.proto.sip.framing import FramingError, StreamFramer
 
 _KEEPALIVE = b"\r\n\0 \t"
@@ -66,8 +67,11 @@ class SipTransport:
         self._tell = tell
         self._options = options
         self._listening: dict[Address, _Listening] = {}
-        self._by_number: dict[int, _Connection] = {}
-        self._by_remote: dict[tuple[Address, Address], _Connection] = {}
+        self.protected: dict[Address, ProtectedPorts] = {}
+        """The ports of ours that are reached through IPsec only, by the address that flows carry."""
+        self._moved: dict[Address, Address] = {}
+        self._by_number: dict[int, Connection] = {}
+        self._by_remote: dict[tuple[Address, Address], Connection] = {}
         self._last_number = 0
         self._sweeper: Cancellable | None = None
 
@@ -132,23 +136,76 @@ class SipTransport:
         listening = self._listening.get(flow.local)
         if listening is not None and listening.udp is not None and flow.transport == "UDP":
             listening.udp.send(data, flow.remote)
+        elif listening is None and flow.local in self.protected:
+            self._send_protected(data, flow, self.protected[flow.local])
         elif listening is None:
             self._report(flow, OSError(errno.EADDRNOTAVAIL, f"we do not listen on {text(flow.local)}"))
         elif flow.transport != "UDP":
             self._connection(flow, listening).stream.send(data)
 
-    def _connection(self, flow: Flow, listening: _Listening) -> _Connection:
+    def _connection(self, flow: Flow, listening: _Listening) -> Connection:
         connection = self._by_number.get(flow.connection) if flow.connection else None
         if connection is None:
             connection = self._by_remote.get((flow.local, flow.remote))
         if connection is None:
-            connection = self._register(flow.local, flow.remote)
+            connection = self.register(flow.local, flow.remote)
             connection.established = True  # our request says so before any octet comes back
             host = listening.bound[0]
             connection.stream = self.network.tcp_connect(
                 None if host in _WILDCARDS else host, flow.remote, connection, self._options()
             )
         return connection
+
+    # -- IPsec -------------------------------------------------------------------------------------
+
+    def _send_protected(self, data: bytes, flow: Flow, ports: ProtectedPorts) -> None:
+        if flow.transport == "UDP":
+            ports.send(data, flow)
+            return
+        connection = self._by_number.get(flow.connection) if flow.connection else None
+        if connection is None:
+            connection = ports.connection(flow)
+        if connection is not None:
+            connection.stream.send(data)
+        else:
+            self._report(flow, OSError(errno.ENOTCONN, f"the way to {text(flow.remote)} is closed"))
+
+    async def protect(self, network: Network, local: Address) -> ProtectedPorts:
+        """Open a protected server port; `network` is the inner side of the tunnel. Raises OSError."""
+        ports = ProtectedPorts(self, network, local, self._options)
+        await ports.open()
+        self.protected[local] = ports
+        return ports
+
+    def lead(self, old: Address, new: Address) -> None:
+        """Let requests in dialogs that began through one protected port go out through another one."""
+        moved = self._moved
+        for before in [each for each, after in moved.items() if after == old]:
+            moved[before] = new
+        moved[old] = new
+        moved.pop(new, None)
+
+    def current(self, flow: Flow) -> Flow:
+        """The flow of a new request to who is known by an earlier one."""
+        local = self._moved.get(flow.local) if self._moved else None
+        return flow if local is None else Flow(flow.transport, local, flow.remote)
+
+    def fits(self, flow: Flow, known: Flow) -> bool:
+        """Whether a message may belong to what began on another flow.
+
+        What began inside IPsec goes on inside, with the same phone (TS 33.203 §7.1).
+        """
+        if flow.local == known.local or not self.protected:
+            return True
+        if self._moved.get(known.local, known.local) not in self.protected:
+            return True
+        return flow.local in self.protected and flow.remote[0] == known.remote[0]
+
+    def end_protection(self, ports: ProtectedPorts) -> None:
+        """Close a protected port, and forget what led there."""
+        ports.close()
+        for before in [each for each, after in self._moved.items() if after == ports.local]:
+            del self._moved[before]
 
     def is_open(self, number: int) -> bool:
         """Whether this TCP connection still stands."""
@@ -165,6 +222,8 @@ class SipTransport:
         for listening in self._listening.values():
             listening.close()
         self._listening.clear()
+        for ports in list(self.protected.values()):
+            self.end_protection(ports)
         for connection in list(self._by_number.values()):
             connection.leave()
             connection.stream.close()
@@ -174,30 +233,45 @@ class SipTransport:
 
     # -- what listeners and connections use ------------------------------------------------------
 
-    def _register(self, local: Address, remote: Address) -> _Connection:
+    def datagram(self, data: bytes, flow: Flow) -> None:
+        """A UDP packet came through IPsec."""
+        if len(data) >= _SMALLEST or data.strip(_KEEPALIVE):
+            self.receive(data, flow)
+
+    def stranger(self, what: str, remote: Address, local: Address) -> None:
+        """Something came out of the tunnel that no set of associations lets through."""
+        if self._tell is not None:
+            where = f"{text(remote)} to the protected port {text(local)}"
+            self._tell(f"{what} from {where} is dropped: it is not the phone's client port")
+
+    def register(self, local: Address, remote: Address) -> Connection:
+        """A number for a new connection."""
         self._last_number += 1
         number = self._last_number
-        connection = _Connection(self, Flow("TCP", local, remote, number))
+        connection = Connection(self, Flow("TCP", local, remote, number))
         self._by_number[number] = connection
         self._by_remote[local, remote] = connection
         if self._sweeper is None:
             self._sweeper = self.clock.call_later(_SWEEP, self._sweep)
         return connection
 
-    def accepted(self, stream: Stream, local: Address) -> _Connection:
+    def accepted(self, stream: Stream, local: Address) -> Connection:
         """A peer connected."""
-        connection = self._register(local, stream.remote)
+        connection = self.register(local, stream.remote)
         connection.stream = stream
         if len(self._by_number) > self.max_connections:
             connection.fail(ConnectionAbortedError(f"over {self.max_connections} TCP connections"))
         return connection
 
-    def forget(self, connection: _Connection) -> None:
+    def forget(self, connection: Connection) -> None:
         """A connection ended."""
         flow = connection.flow
         self._by_number.pop(flow.connection, None)
         if self._by_remote.get((flow.local, flow.remote)) is connection:
             del self._by_remote[flow.local, flow.remote]
+        ports = self.protected.get(flow.local)
+        if ports is not None:
+            ports.ended(connection)
 
     def _report(self, flow: Flow, error: Exception) -> None:
         """Later, so that who is sending is not called back in the middle of it."""
@@ -244,7 +318,7 @@ class _Listening:
             flow = self._flows[remote] = Flow("UDP", self.local, remote)
         self._transport.receive(data, flow)
 
-    def accept(self, stream: Stream) -> _Connection:
+    def accept(self, stream: Stream) -> Connection:
         """A peer connects."""
         return self._transport.accepted(stream, self.local)
 
@@ -258,7 +332,7 @@ class _Listening:
             self.tcp = None
 
 
-class _Connection:
+class Connection:
     """One TCP connection: a `net.port.StreamHandler` that cuts octets into messages."""
 
     __slots__ = ("_framer", "_since", "_transport", "established", "flow", "last_message", "stream")

@@ -40,8 +40,9 @@ class SecurityAssociation:
 class Tunnel(Protocol):
     """Where protected sockets come from and security associations go."""
 
-    network: Network
-    """The inner side: what its sockets send leaves inside ESP."""
+    @property
+    def network(self) -> Network:
+        """The inner side: what its sockets send leaves inside ESP."""
 
     def install(self, associations: Iterable[SecurityAssociation]) -> None:
         """Put associations in force, all of them or, on LibreImsError (an SPI that is taken), none."""

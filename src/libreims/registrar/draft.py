@@ -29,6 +29,7 @@ class Draft:
         "_identity",
         "_now",
         "_path",
+        "_protected",
         "_request",
         "_settings",
         "_user_agent",
@@ -38,7 +39,14 @@ class Draft:
     )
 
     def __init__(
-        self, request: Request, identity: Identity, flow: Flow, now: float, settings: Settings
+        self,
+        request: Request,
+        identity: Identity,
+        flow: Flow,
+        now: float,
+        settings: Settings,
+        *,
+        protected: bool = False,
     ) -> None:
         self.changes: list[Change] = []
         self.kept: list[Binding] = []
@@ -48,6 +56,7 @@ class Draft:
         self._flow = flow
         self._now = now
         self._settings = settings
+        self._protected = protected
         # Phones of one model send the same text: kept once.
         fields = request.fields
         self._path = tuple(map(intern, request.elements("Path"))) if "Path" in fields else ()
@@ -139,6 +148,7 @@ class Draft:
             emergency=contact.emergency,
             path=self._path,
             user_agent=self._user_agent,
+            protected=self._protected,
         )
 
 

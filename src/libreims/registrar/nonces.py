@@ -177,6 +177,11 @@ def _lifetime(nonce: Nonce) -> float:
 
 
 def came_from(nonce: Nonce, flow: Flow) -> bool:
-    """Whether the nonce was answered over this flow."""
+    """Whether the nonce was answered over this flow: what came through IPsec is another one than without."""
     known = nonce.flow
-    return known is not None and known.remote == flow.remote and known.transport == flow.transport
+    return (
+        known is not None
+        and known.remote == flow.remote
+        and known.transport == flow.transport
+        and known.local == flow.local
+    )

@@ -20,7 +20,7 @@ from libreims.cscf.answer import Answer
 from libreims.net.port import Address, Flow
 from libreims.proto.sip.client_transaction import ClientTransaction
 from libreims.proto.sip.dialog import Dialog, DialogKey, dialog_key
-from libreims.proto.sip.message import Request
+from libreims.proto.sip.message import Message, Request
 from libreims.proto.sip.transaction import ClientListener
 from libreims.proto.sip.uri import Uri
 from libreims.registrar.reg_info import CONTENT_TYPE, Aor, Shown, document
@@ -55,6 +55,9 @@ class Sender(Protocol):
 
     def flow_to(self, request: Request, known: Flow) -> Flow:
         """How a request reaches a peer known by an earlier flow."""
+
+    def fits(self, message: Message, flow: Flow, known: Flow) -> bool:
+        """Whether a request may belong to what began on another flow."""
 
 
 class RegEvent:
@@ -131,6 +134,8 @@ class RegEvent:
         _check_event(request)
         if request.to.tag is not None:
             subscription = self._known(request)
+            if not self._sender.fits(request, flow, subscription.flow):
+                raise Reject(403, f"{request.from_.uri_text} refreshes a subscription outside of its IPsec.")
             subscription.dialog.accepts(request)
             subscription.dialog.refresh_target(request)
             subscription.flow = flow
@@ -222,7 +227,11 @@ class RegEvent:
     def _binding_of(self, request: Request, subscriber: Subscriber, flow: Flow) -> Binding:
         """The binding that the SUBSCRIBE comes through: same address, else at least same host."""
         bindings = self._bindings.of(subscriber.impi)
-        near = [binding for binding in bindings if binding.flow.remote[0] == flow.remote[0]]
+        near = [
+            binding
+            for binding in bindings
+            if binding.flow.remote[0] == flow.remote[0] and self._sender.fits(request, flow, binding.flow)
+        ]
         if not near:
             where = ", ".join(sorted({binding.flow.remote[0] for binding in bindings})) or "nowhere"
             raise Reject(

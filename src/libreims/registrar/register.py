@@ -18,10 +18,11 @@ from libreims.cscf.answer import Answer
 from libreims.net import address
 from libreims.net.port import Address, Flow
 from libreims.proto.sip.message import Request
-from libreims.registrar.authentication import Authenticator
+from libreims.registrar.authentication import Authenticator, Challenged
 from libreims.registrar.contacts import Contact, contact_header, read_contact
 from libreims.registrar.draft import MAX_CONTACTS, Draft, check_order
 from libreims.registrar.identify import Identity, identify
+from libreims.registrar.security import Security
 from libreims.store.port import StoreError
 from libreims.store.refusal import not_kept
 from libreims.users.bindings import Binding, Bindings, Cause, Change
@@ -39,6 +40,7 @@ class Registrar:
         database: SubscriberDatabase,
         bindings: Bindings,
         authenticator: Authenticator,
+        security: Security,
         utc: UtcClock,
         log: LayerLog,
     ) -> None:
@@ -46,24 +48,42 @@ class Registrar:
         self._database = database
         self._bindings = bindings
         self._authenticator = authenticator
+        self._security = security
         self._utc = utc
         self._log = log
 
     async def register(self, request: Request, flow: Flow) -> Answer:
         """Carry out one REGISTER. Raises Reject, SipParseError."""
         settings = self._config.current
-        if settings.ipsec and requires_security(request):
-            raise _no_ipsec(request)
         identity = identify(request, self._database, settings.domain)
-        scheme, entry = "none", identity.entry
-        if entry is None or entry.settings.authentication:
-            force = entry is not None and entry.settings.reauthenticate
-            result = await self._authenticator.authenticate(request, identity.subscriber, flow, force=force)
-            scheme = result.scheme
+        scheme = await self._authenticate(request, identity, flow)
         if self._database.by_impi(identity.subscriber.impi) is None:
             raise Reject(403, f"{identity.subscriber.impi} was removed while it registered.")
         if request.contacts_star:
             return self._remove_all(request, identity, flow)
+        answer = self._bind(request, identity, flow, scheme)
+        self._security.registered(flow)
+        return answer
+
+    async def _authenticate(self, request: Request, identity: Identity, flow: Flow) -> str:
+        """The scheme by which the user has been authenticated, as its IPsec demands. Raises Reject."""
+        entry, security = identity.entry, self._security
+        needed = entry is None or entry.settings.authentication
+        attempt = security.check(request, flow, identity.subscriber.impi, authenticated=needed)
+        scheme = "none"
+        if needed:
+            force = attempt.fresh or (entry is not None and entry.settings.reauthenticate)
+            try:
+                result = await self._authenticator.authenticate(
+                    request, identity.subscriber, flow, force=force
+                )
+            except Challenged as challenged:
+                raise await security.challenge(challenged, attempt) from None
+            scheme = result.scheme
+        security.accept(attempt, scheme)
+        return scheme
+
+    def _bind(self, request: Request, identity: Identity, flow: Flow, scheme: str) -> Answer:
         contacts = [read_contact(contact) for contact in request.contacts]
         if len(contacts) > MAX_CONTACTS:
             raise Reject(
@@ -104,7 +124,8 @@ class Registrar:
         for contact in contacts:
             _check_phone(identity, contact)
         left = list(self._bindings.of(identity.subscriber.impi))
-        draft = Draft(request, identity, flow, self._utc(), self._config.current)
+        protected = self._security.protects(flow)
+        draft = Draft(request, identity, flow, self._utc(), self._config.current, protected=protected)
         # First by URI, then by instance: a phone may register several URIs at once (UDP and TCP).
         by_uri = [_take(left, contact.same_uri) if left else [] for contact in contacts]
         for contact, before in zip(contacts, by_uri, strict=True):
@@ -203,20 +224,3 @@ def _check_phone(identity: Identity, contact: Contact) -> None:
             f"{subscriber.impi} may register as {aor} from the phone with the IMEI {entry.imei} only, "
             f"not from {contact.imei or 'one without IMEI in its Contact'}.",
         )
-
-
-def requires_security(request: Request) -> bool:
-    """Whether the phone registers with IPsec or not at all (RFC 3329 §2.3.1)."""
-    fields = request.fields
-    if "Require" not in fields and "Proxy-Require" not in fields:
-        return False
-    return "sec-agree" in request.tokens("Require") or "sec-agree" in request.tokens("Proxy-Require")
-
-
-def _no_ipsec(request: Request) -> Reject:
-    return Reject(
-        420,
-        f"{request.to.uri_text} requires IPsec (sec-agree), which this version cannot do: set 'ipsec: false' "
-        "to let such phones register without, or switch IPsec off in the phone.",
-        headers=(("Unsupported", "sec-agree"),),
-    )

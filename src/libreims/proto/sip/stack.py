@@ -118,6 +118,7 @@ class SipStack:
     for what is in them, with a sentence that says what (RFC 3261 §8.1.3.3).  `keep_octets` is asked whether
     somebody wants to see messages as they come and go (`Message.octets`).  `screen` is asked before the
     CANCEL of an INVITE with a `context` is answered: True when it has dealt with it, and the INVITE goes on.
+    `fits` is asked whether a message that came on one flow may belong to a transaction on another one.
     """
 
     def __init__(
@@ -134,6 +135,7 @@ class SipStack:
         self.malformed: Callable[[Request, Flow, SipParseError], None] | None = None
         self.keep_octets: Callable[[], bool] | None = None
         self.screen: Callable[[ServerTransaction, ServerTransaction], bool] | None = None
+        self.fits: Callable[[Message, Flow, Flow], bool] | None = None
         self.transmit = transport.send
         self._clients: dict[ClientKey, ClientTransaction | None] = {}  # None: completed, absorbs responses
         self._servers: dict[ServerKey, ServerTransaction | _Answered] = {}
@@ -274,6 +276,8 @@ class SipStack:
 
     def _ack_received(self, ack: Request, via: Via, flow: Flow) -> None:
         known = self._servers.get(server_key(ack, via, "INVITE"))
+        if isinstance(known, InviteServerTransaction) and not self._belongs(ack, flow, known.flow):
+            return
         if isinstance(known, InviteServerTransaction) and self._acknowledges(ack, via, known):
             if known.state is not State.ACCEPTED:
                 if self.absorbed is not None:
@@ -283,7 +287,9 @@ class SipStack:
             # The branch of the INVITE on an ACK to a 2xx is wrong, but nothing is unclear about it.
             self.user.ack_received(ack, flow, known)
             return
-        self.user.ack_received(ack, flow, self._acks.get(ack_key(ack)))
+        waiting = self._acks.get(ack_key(ack))
+        if waiting is None or self._belongs(ack, flow, waiting.flow):
+            self.user.ack_received(ack, flow, waiting)
 
     @staticmethod
     def _acknowledges(ack: Request, via: Via, invite: InviteServerTransaction) -> bool:
@@ -297,6 +303,8 @@ class SipStack:
         if self.absorbed is not None:
             self.absorbed(cancel, flow)
         invite = self._servers.get(server_key(cancel, via, "INVITE"))
+        if isinstance(invite, InviteServerTransaction) and not self._belongs(cancel, flow, invite.flow):
+            invite = None
         transaction = NonInviteServerTransaction(self, key, None, cancel, flow, reply_flow)
         if isinstance(invite, InviteServerTransaction) and self._screened(invite, transaction):
             return
@@ -351,7 +359,7 @@ class SipStack:
         key = (response.via.params.get("branch") or "", response.cseq.method)
         clients = self._clients
         transaction = clients.get(key)
-        if transaction is not None:
+        if transaction is not None and self._belongs(response, flow, transaction.flow):
             fault = check_response(response)
             if fault is None:
                 transaction.receive(response)
@@ -359,6 +367,9 @@ class SipStack:
                 self.unfit(response, flow, fault)
         elif key not in clients and self.stray is not None:
             self.stray(response, flow)
+
+    def _belongs(self, message: Message, flow: Flow, known: Flow) -> bool:
+        return flow.local == known.local or self.fits is None or self.fits(message, flow, known)
 
     # -- what transactions call (`transaction.Layer`) --------------------------------------------
 
