@@ -10,7 +10,7 @@ from libreims.api.log_settings import change, shown
 from libreims.api.services import ApiServices
 from libreims.api.table import Command, Members, Parameter
 from libreims.base.errors import LibreImsError
-from libreims.config.declare import Prop, declarations
+from libreims.config.declare import WORKS, Prop, declarations
 from libreims.config.kinds import Anything
 from libreims.config.schema import Settings
 from libreims.config.source import ConfigErrors
@@ -77,6 +77,9 @@ class SettingsCommands:
             raise LibreImsError("; ".join(problems))
         if log_change is not None:
             self._log.change(log_change)
+        for name in changes.keys() & known.keys():
+            if known[name].state is not WORKS:
+                self._com.warn(f"{client.name}: config_set of {name}: {known[name].state}")
         if updated is not self._config.current:
             self._config.replace(updated)
         return {"logs": "locked"} if locked else {}

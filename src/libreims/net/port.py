@@ -113,8 +113,8 @@ class Network(Protocol):
     def udp(self, local: Address, receive: Receive) -> DatagramSocket:
         """Bind a UDP socket (IPv4 or IPv6 by the host's form). Raises OSError."""
 
-    async def tcp_listen(self, local: Address, accept: Accept, options: TcpOptions) -> Listener:
-        """Bind and listen. Raises OSError."""
+    async def tcp_listen(self, local: Address, accept: Accept, options: Callable[[], TcpOptions]) -> Listener:
+        """Bind and listen; each connection gets the options of its beginning. Raises OSError."""
 
     def tcp_connect(
         self,

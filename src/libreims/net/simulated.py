@@ -80,7 +80,9 @@ class SimulatedNetwork:
         sock = self._sockets[address] = SimulatedUdp(self, address, receive)
         return sock
 
-    async def tcp_listen(self, local: Address, accept: Accept, options: TcpOptions) -> SimulatedListener:
+    async def tcp_listen(
+        self, local: Address, accept: Accept, options: Callable[[], TcpOptions]
+    ) -> SimulatedListener:
         """Listen. Raises OSError (EADDRINUSE, EADDRNOTAVAIL)."""
         address = self._bind(local, self._listeners)
         listener = self._listeners[address] = SimulatedListener(self, address, accept, options)
@@ -245,7 +247,7 @@ class SimulatedNetwork:
             refused = ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
             self.after(self.delay(), lambda: client.end(refused))
             return
-        server = SimulatedStream(self, client.remote, client.local, None, listener.options)
+        server = SimulatedStream(self, client.remote, client.local, None, listener.options())
         self._streams.add(server)
         server.establish(client)
         server.handler = listener.accept(server)
@@ -281,7 +283,7 @@ class SimulatedListener:
     __slots__ = ("_network", "accept", "local", "options")
 
     def __init__(
-        self, network: SimulatedNetwork, local: Address, accept: Accept, options: TcpOptions
+        self, network: SimulatedNetwork, local: Address, accept: Accept, options: Callable[[], TcpOptions]
     ) -> None:
         self._network = network
         self.local = local

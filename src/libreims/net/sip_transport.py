@@ -88,7 +88,7 @@ class SipTransport:
             public = advertised or (self._reachable(bound[0]), 0)
             listening.local = local = (public[0], public[1] or bound[1])
             try:
-                listening.tcp = await self.network.tcp_listen(bound, listening.accept, self._options())
+                listening.tcp = await self.network.tcp_listen(bound, listening.accept, self._options)
             except OSError as error:
                 listening.close()
                 if address[1] == 0 and error.errno == errno.EADDRINUSE:

@@ -82,7 +82,9 @@ class SocketNetwork:
             if len(ready) <= 1:
                 return
 
-    async def tcp_listen(self, local: Address, accept: Accept, options: TcpOptions) -> TcpListener:
+    async def tcp_listen(
+        self, local: Address, accept: Accept, options: Callable[[], TcpOptions]
+    ) -> TcpListener:
         """Bind and listen. Raises OSError."""
         ipv6 = ":" in local[0]
         sock = self._socket(local[0], socket.SOCK_STREAM)
@@ -93,7 +95,7 @@ class SocketNetwork:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.bind(local)
             server = await self._loop.create_server(
-                lambda: TcpStream(local, local, options, accept=accept), sock=sock, backlog=1024
+                lambda: TcpStream(local, local, options(), accept=accept), sock=sock, backlog=1024
             )
         except OSError:
             sock.close()

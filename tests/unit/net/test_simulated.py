@@ -156,7 +156,7 @@ async def connected(network: SimulatedNetwork) -> tuple[End, End]:
         server.stream = stream
         return server
 
-    await network.tcp_listen(B, accept, OPTIONS)
+    await network.tcp_listen(B, accept, lambda: OPTIONS)
     client.stream = network.tcp_connect(A[0], B, client, OPTIONS)
     return server, client
 
@@ -199,7 +199,7 @@ def test_a_connection_from_a_given_port() -> None:
             server.stream = stream
             return server
 
-        await network.tcp_listen(B, accept, OPTIONS)
+        await network.tcp_listen(B, accept, lambda: OPTIONS)
         network.tcp_connect(A[0], B, End(), OPTIONS, local_port=5062)
         await asyncio.sleep(1)
         assert server.stream is not None

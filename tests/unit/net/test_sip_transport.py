@@ -131,7 +131,7 @@ class TestListen:
             assert address[1] > 0
             assert network.bound == [address]
             with pytest.raises(OSError) as taken:
-                await network.tcp_listen(address, lambda _: Raw(), TcpOptions())
+                await network.tcp_listen(address, lambda _: Raw(), TcpOptions)
             assert taken.value.errno == errno.EADDRINUSE
 
         run(scenario)
@@ -139,7 +139,7 @@ class TestListen:
     def test_half_taken_port_leaves_nothing_open(self) -> None:
         async def scenario() -> None:
             network = simulated()
-            await network.tcp_listen((A, 5060), lambda _: Raw(), TcpOptions())
+            await network.tcp_listen((A, 5060), lambda _: Raw(), TcpOptions)
             with pytest.raises(OSError):
                 await Node(network).transport.listen((A, 5060))
             assert network.bound == []

@@ -193,7 +193,7 @@ class TestTcp:
     @pytest.mark.parametrize("host", LOOPBACKS)
     async def test_there_and_back(self, network: SocketNetwork, host: str) -> None:
         server, client = End(), End()
-        listener = await network.tcp_listen((host, 0), accepting(server), OPTIONS)
+        listener = await network.tcp_listen((host, 0), accepting(server), lambda: OPTIONS)
         stream = network.tcp_connect(host, listener.local, client, OPTIONS)
         stream.send(b"early ")  # before it is established
         stream.send(b"bird")
@@ -218,7 +218,7 @@ class TestTcp:
         for _ in range(2):  # what is closed does not block the port
             servers, clients = [End(), End()], [End(), End()]
             listeners = [
-                await network.tcp_listen(("127.0.0.1", 0), accepting(end), OPTIONS) for end in servers
+                await network.tcp_listen(("127.0.0.1", 0), accepting(end), lambda: OPTIONS) for end in servers
             ]
             for listener, client, server in zip(listeners, clients, servers, strict=True):
                 network.tcp_connect("127.0.0.1", listener.local, client, OPTIONS, local_port=port).send(b"x")
@@ -231,7 +231,7 @@ class TestTcp:
 
     async def test_a_local_port_that_is_taken(self, network: SocketNetwork) -> None:
         client = End()
-        listener = await network.tcp_listen(("127.0.0.1", 0), accepting(End()), OPTIONS)
+        listener = await network.tcp_listen(("127.0.0.1", 0), accepting(End()), lambda: OPTIONS)
         network.tcp_connect("127.0.0.1", listener.local, client, OPTIONS, local_port=listener.local[1])
         assert isinstance(await client.end(), OSError)
         listener.close()
@@ -239,7 +239,7 @@ class TestTcp:
     async def test_options(self, network: SocketNetwork) -> None:
         server, client = End(), End()
         options = TcpOptions(keepalive=77, keepcount=3)
-        listener = await network.tcp_listen(("127.0.0.1", 0), accepting(server), options)
+        listener = await network.tcp_listen(("127.0.0.1", 0), accepting(server), lambda: options)
         outgoing = network.tcp_connect(None, listener.local, client, options)
         outgoing.send(b"x")
         await server.until(1)
@@ -256,7 +256,9 @@ class TestTcp:
 
     async def test_keepalive_off(self, network: SocketNetwork) -> None:
         server, client = End(), End()
-        listener = await network.tcp_listen(("127.0.0.1", 0), accepting(server), TcpOptions(keepalive=0))
+        listener = await network.tcp_listen(
+            ("127.0.0.1", 0), accepting(server), lambda: TcpOptions(keepalive=0)
+        )
         outgoing = network.tcp_connect(None, listener.local, client, TcpOptions(keepalive=0))
         accepted = await server.opened
         assert isinstance(accepted, TcpStream) and accepted.kernel_socket is not None
@@ -328,15 +330,15 @@ class TestTcp:
         assert len(client.ends) == 1
 
     async def test_port_in_use(self, network: SocketNetwork) -> None:
-        listener = await network.tcp_listen(("127.0.0.1", 0), accepting(End()), OPTIONS)
+        listener = await network.tcp_listen(("127.0.0.1", 0), accepting(End()), lambda: OPTIONS)
         with pytest.raises(OSError) as taken:
-            await network.tcp_listen(listener.local, accepting(End()), OPTIONS)
+            await network.tcp_listen(listener.local, accepting(End()), lambda: OPTIONS)
         assert taken.value.errno == errno.EADDRINUSE
         listener.close()
 
     async def test_reset_by_the_peer(self, network: SocketNetwork) -> None:
         server = End()
-        listener = await network.tcp_listen(("127.0.0.1", 0), accepting(server), OPTIONS)
+        listener = await network.tcp_listen(("127.0.0.1", 0), accepting(server), lambda: OPTIONS)
         rude = socket.create_connection(listener.local)
         await server.opened
         rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -362,7 +364,7 @@ async def test_every_socket_is_made_within() -> None:
     assert (times, inside) == (2, False)
     a.send(b"x", b.local)
     await box.until(1)
-    listener = await network.tcp_listen(("127.0.0.1", 0), accepting(server), OPTIONS)
+    listener = await network.tcp_listen(("127.0.0.1", 0), accepting(server), lambda: OPTIONS)
     assert (times, inside) == (3, False)
     stream = network.tcp_connect(None, listener.local, End(), OPTIONS)
     await server.opened
@@ -386,7 +388,7 @@ def test_on_uvloop() -> None:
         for i in range(100):
             a.send(b"%d" % i, b.local)
         assert await box.until(100) == [b"%d" % i for i in range(100)]
-        listener = await network.tcp_listen(("127.0.0.1", 0), accepting(server), OPTIONS)
+        listener = await network.tcp_listen(("127.0.0.1", 0), accepting(server), lambda: OPTIONS)
         stream = network.tcp_connect("127.0.0.1", listener.local, client, OPTIONS)
         stream.send(b"hello")
         assert await server.until(5) == b"hello"
