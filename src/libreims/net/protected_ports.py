@@ -65,7 +65,7 @@ class ProtectedPorts:
         """Open the server port. Raises OSError."""
         self._udp = self._network.udp(self.local, self._received)
         try:
-            self._tcp = await self._network.tcp_listen(self.local, self._accept, self._options())
+            self._tcp = await self._network.tcp_listen(self.local, self._accept, self._options)
         except OSError:
             self.close()
             raise
