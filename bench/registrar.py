@@ -1,11 +1,12 @@
 """Cost of registrations in this process, octets in to octets out, and memory per registered user.
 
-    python bench/registrar.py [--users 1000 10000 100000] [--profile]
+    python bench/registrar.py [--users 1000 10000 100000] [--store] [--profile]
 
 Every user registers with MD5 digest (REGISTER, 401, REGISTER, 200), then refreshes (REGISTER with the known
 nonce, 200).  Parser, identification, authentication, bindings and serialiser are the real ones; sockets,
 transactions and log are left out.  The times are CPU microseconds for one REGISTER; flat means that the last
-column stays near 1.
+column stays near 1.  With --store registrations are kept in a file (`ue_db_filename`), and then taken over by
+another registrar as after a restart.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import argparse
 import cProfile
 import gc
 import hashlib
+import os
 import pstats
 import resource
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 
@@ -37,6 +40,10 @@ from libreims.registrar.authentication import Authenticator
 from libreims.registrar.register import Registrar
 from libreims.registrar.schemes import AuthenticationProfile, authentication_profile
 from libreims.registrar.security import Security
+from libreims.store.opening import open_store
+from libreims.store.port import Store
+from libreims.users.binding_record import BindingRecords
+from libreims.users.binding_restore import restore_bindings
 from libreims.users.bindings import Bindings
 from libreims.users.database import SubscriberDatabase
 from libreims.users.subscriber import Subscriber
@@ -63,9 +70,9 @@ class _Clock:
 
 
 class Bench:
-    """A registrar with so many users."""
+    """A registrar with so many users, which keeps its registrations in `store` where one is given."""
 
-    def __init__(self, users: int) -> None:
+    def __init__(self, users: int, store: Store | None = None) -> None:
         began = time.process_time()
         self.count = users
         settings = self.settings = Settings(domain=DOMAIN)
@@ -84,7 +91,7 @@ class Bench:
         self.memory = resident()
         log = Log.null().layer("ims")
         wheel = TimerWheel(_Clock())
-        self.bindings = Bindings(wheel, time.time, Bus(log))
+        self.bindings = Bindings(wheel, time.time, Bus(log), BindingRecords(store) if store else None)
         tokens = Tokens()
         authenticator = Authenticator(BuiltinHss(self._sim, tokens), wheel, tokens, self._profile)
         config = ConfigStore(settings)
@@ -155,9 +162,11 @@ def resident() -> int:
         return int(file.read().split()[1]) * resource.getpagesize()
 
 
-def run(users: int) -> Iterator[tuple[str, float]]:
+def run(users: int, path: str = "") -> Iterator[tuple[str, float]]:
     """CPU microseconds per REGISTER, of each kind, over 1000 users spread evenly, and memory."""
-    bench = Bench(users)
+    log = Log.null().layer("ims")
+    store = open_store(path, log) if path else None
+    bench = Bench(users, store)
     yield "load all", bench.loading * 1e6 / users
     sample = set(range(0, users, max(1, users // 1000)))
     spent = {"first": 0.0, "answer": 0.0, "refresh": 0.0}
@@ -190,11 +199,27 @@ def run(users: int) -> Iterator[tuple[str, float]]:
         yield kind, seconds * 1e6 / len(sample)
     yield "octets per user: registration", (after - before) / users
     gc.unfreeze()
+    if store is not None:
+        store.close()
+        yield "octets per user: file", os.path.getsize(path) / users
+        began = time.process_time()
+        store = open_store(path, log)
+        yield "restart: open", (time.process_time() - began) * 1e6 / users
+        other = Bench(users)
+        gc.disable()  # as the program does until it is ready
+        began = time.process_time()
+        restore_bindings(store, other.bindings, other.database, [SERVER], time.time(), log)
+        other.bindings.resume()
+        assert len(other.bindings) == users
+        yield "restart: take over", (time.process_time() - began) * 1e6 / users
+        gc.enable()
+        store.close()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--users", type=int, nargs="+", default=[1000, 10_000, 100_000])
+    parser.add_argument("--store", action="store_true", help="keep registrations in a file")
     parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
     if options.profile:
@@ -205,9 +230,10 @@ def main() -> None:
     first: dict[str, float] = {}
     for users in options.users:
         print(f"{users} users")
-        for name, value in run(users):
-            ratio = value / first.setdefault(name, value)
-            print(f"  {name:32} {value:9.1f}  {ratio:5.2f}")
+        with tempfile.TemporaryDirectory() as folder:
+            for name, value in run(users, f"{folder}/ims.db" if options.store else ""):
+                ratio = value / first.setdefault(name, value)
+                print(f"  {name:32} {value:9.1f}  {ratio:5.2f}")
 
 
 if __name__ == "__main__":

@@ -90,23 +90,27 @@ async def _serve(config: ConfigStore, warnings: Iterable[ConfigWarning]) -> int:
 async def _serve_with(config: ConfigStore, log: Log, store: Store | None) -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
-    server = Server(
-        config,
-        network=SocketNetwork(loop),
-        clock=LoopClock(loop),
-        utc=time.time,
-        tokens=Tokens(),
-        log=log,
-        quit=ended.set,
-        store=store,
-        zone=local_zone,
-        tunnel=lambda hosts: _tunnel(hosts, config.current, loop, log),
-    )
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ended.set)
-    await server.start()
-    gc.collect()
-    gc.freeze()
+    gc.disable()  # users and registrations of before stay: to look at them over and over doubles the start
+    try:
+        server = Server(
+            config,
+            network=SocketNetwork(loop),
+            clock=LoopClock(loop),
+            utc=time.time,
+            tokens=Tokens(),
+            log=log,
+            quit=ended.set,
+            store=store,
+            zone=local_zone,
+            tunnel=lambda hosts: _tunnel(hosts, config.current, loop, log),
+        )
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, ended.set)
+        await server.start()
+        gc.collect()
+        gc.freeze()
+    finally:
+        gc.enable()
     gc.set_threshold(COLLECT_YOUNG, COLLECT_OLDER, 20)
     users, addresses = len(server.users), ", ".join(map(text, server.transport.addresses))
     print(f"Ready: {users} users, SIP on {addresses} (UDP and TCP){_remote_api(server)}", flush=True)
