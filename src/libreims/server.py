@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from libreims import __version__
+from libreims.api.metrics import MetricSources
 from libreims.api.remote_api import RemoteApi
 from libreims.api.services import ApiServices
 from libreims.base.bus import Bus
@@ -19,6 +20,7 @@ from libreims.base.clock import Clock, UtcClock
 from libreims.base.counters import Counters
 from libreims.base.errors import LibreImsError
 from libreims.base.log import Log
+from libreims.base.metrics import Histogram
 from libreims.base.timers import TimerWheel
 from libreims.base.tokens import Tokens
 from libreims.call.calls import Calls, LegTable
@@ -36,7 +38,7 @@ from libreims.cscf.callflow import Callflow
 from libreims.cscf.capabilities import Capabilities
 from libreims.cscf.deviations import Deviations
 from libreims.cscf.eager import Serial
-from libreims.cscf.router import Router
+from libreims.cscf.router import Router, Timing
 from libreims.cscf.user_agent import UserAgent
 from libreims.hss.builtin import BuiltinHss
 from libreims.hss.profile import SimProfile, sim_profile
@@ -187,7 +189,8 @@ class Server:
             log=ims,
         )
 
-        router.serve("REGISTER", registration.register, _public_user)
+        registering = Timing(clock.time, Histogram())
+        router.serve("REGISTER", registration.register, _public_user, registering)
         router.serve("INVITE", incoming.serve, caller_key)
         router.serve("SUBSCRIBE", registration.subscribe, _public_user)
         router.serve("MESSAGE", self.sms.incoming.serve, sender_key)
@@ -212,7 +215,17 @@ class Server:
                 registrar=self.registrar,
                 dialogs=self.control,
                 quit=quit,
-            )
+            ),
+            MetricSources(
+                self.bindings,
+                self.calls,
+                self.relay,
+                self.stack,
+                authenticator,
+                self.sms.centre,
+                self.counters,
+                registering.histogram,
+            ),
         )
 
     async def start(self) -> None:

@@ -13,6 +13,7 @@ from libreims.api.authentication import Authentication
 from libreims.api.connection import Connection
 from libreims.api.dispatch import Dispatcher
 from libreims.api.events import NAMES, Events
+from libreims.api.metrics import MetricSources
 from libreims.api.services import ApiServices
 from libreims.api.table import Table
 from libreims.api.tls import context
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
 class RemoteApi:
     """All commands, ready to be used."""
 
-    def __init__(self, services: ApiServices) -> None:
+    def __init__(self, services: ApiServices, metrics: MetricSources) -> None:
         self.services = services
+        self._metrics = metrics
         self.table = Table(events=NAMES)
         self.dispatcher = Dispatcher(self.table, services)
         views = UserViews(services.config, services.bindings)
@@ -59,9 +61,12 @@ class RemoteApi:
             raise LibreImsError(
                 f"com_addr is set, and the remote API needs the Python package aiohttp: {error}"
             ) from None
-        server = WebSocketServer(self.services.log.layer("com"), self.connect)
+        server = WebSocketServer(self.services.log.layer("com"), self.connect, self._page)
         await server.start(address, tls)
         self.server = server
+
+    def _page(self) -> str | None:
+        return self._metrics.text() if self.services.config.current.com_metrics else None
 
     def connect(
         self, name: str, host: str, send: Callable[[str], None], close: Callable[[str], None]

@@ -21,6 +21,7 @@ from aiohttp import WSMsgType, web
 from libreims.api.connection import Connection
 from libreims.base.errors import LibreImsError
 from libreims.base.log import LayerLog
+from libreims.base.metrics import CONTENT_TYPE
 from libreims.net.address import text
 from libreims.net.port import Address
 
@@ -33,7 +34,7 @@ HIGH: Final = 1 << 20
 """Characters that have to be sent before the next request is read."""
 CLOSING: Final = 1.0
 """Seconds for the last messages, and for the closing handshake."""
-_TRY_LATER = 1013  # RFC 6455 registry: the client may come back
+METRICS: Final = "/metrics"
 _GOING_AWAY = 1001
 
 Connect = Callable[[str, str, Callable[[str], None], Callable[[str], None]], Connection]
@@ -43,9 +44,13 @@ Connect = Callable[[str, str, Callable[[str], None], Callable[[str], None]], Con
 class WebSocketServer:
     """Accepts connections and carries text between them and `Connection`s."""
 
-    def __init__(self, log: LayerLog, connect: Connect) -> None:
+    def __init__(
+        self, log: LayerLog, connect: Connect, metrics: Callable[[], str | None] = lambda: None
+    ) -> None:
+        """`metrics` makes the page `/metrics`; None where there is none."""
         self._log = log
         self._connect = connect
+        self._metrics = metrics
         self._pipes: set[Pipe] = set()
         logger = logging.Logger("aiohttp.server")
         logger.addHandler(_ToLog(log))
@@ -89,6 +94,11 @@ class WebSocketServer:
         self._listening = None
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.path == METRICS and "Upgrade" not in request.headers:
+            page = self._metrics()
+            if page is None:
+                return web.Response(status=404, text="com_metrics is not set.\n")
+            return web.Response(body=page.encode(), headers={"Content-Type": CONTENT_TYPE})
         if "Origin" not in request.headers:
             self._log.info(f"{request.remote}: no Origin in the WebSocket handshake, which is required: 403")
             return web.Response(status=403, text="The Origin header is required; any value will do.\n")

@@ -19,6 +19,7 @@ from libreims.call.ring_only import RingOnly
 from libreims.call.scopes import CallflowScopes
 from libreims.call.services import CallServices
 from libreims.call.session import Session
+from libreims.call.statistics import CallStatistics
 from libreims.call.uac_leg import Target, UacLeg
 from libreims.call.uas_leg import UasLeg
 from libreims.config.schema import SipAddr
@@ -83,6 +84,7 @@ class Calls:
         self._history = history
         self._sessions: dict[int, Session] = {}
         self._last_number = 0
+        self.statistics = CallStatistics()
         self.scopes: CallflowScopes | None = None
         """Who knows the callflow modifiers of a callee's dialog."""
 
@@ -128,11 +130,12 @@ class Calls:
             each.session = session
         try:
             mo.start()
-        except (Reject, SipParseError):
+        except (Reject, SipParseError) as error:
             # The router answers; what was begun is given back.
             mo.release()
             mt.release()
             del self._sessions[number]
+            self.statistics.finished(str(error.status), None)
             raise
 
     def _modify(self, caller: Caller, targets: list[Target], records: tuple[Record, ...]) -> None:
@@ -261,6 +264,7 @@ class Calls:
 
     def _finished(self, session: Session) -> None:
         self._sessions.pop(session.number, None)
+        self.statistics.finished(session.outcome, session.setup)
 
     # -- messages of calls that exist --------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ from libreims.call.events import (
 )
 from libreims.call.party import CallingParty, Party
 from libreims.call.services import CallServices
+from libreims.call.statistics import CANCELLED, NORMAL, STOPPED
 
 Args = ParamSpec("Args")
 
@@ -61,6 +62,8 @@ class Session:
         "mo",
         "mt",
         "number",
+        "outcome",
+        "setup",
         "state",
     )
 
@@ -81,6 +84,10 @@ class Session:
         self.mo = mo
         self.mt = mt
         self.state = NEW
+        self.setup: float | None = None
+        """Seconds until the answer; None before."""
+        self.outcome = ""
+        """How it ended, in the words of `call.statistics`."""
         mo.notify = partial(self.event, MO)
         mt.notify = partial(self.event, MT)
 
@@ -133,7 +140,9 @@ class Session:
 
     def _answered(self, side: str, event: Event) -> None:
         self.state = START
-        self._started = self._services.clock.time()
+        now = self._services.clock.time()
+        self.setup = now - self._started
+        self._started = now
         self._tell(f"{self.mt.phone} answers")
         self.mo.handle(event)
         if self.state == STOP:
@@ -147,6 +156,7 @@ class Session:
     def _refused(self, side: str, event: Event) -> None:
         assert isinstance(event, Refused)
         self.state = STOP
+        self.outcome = str(event.status)
         if not self._survives(self.mo.handle, event):
             self._survives(self.mo.handle, Ended(FAULT))
         self._finish(f"refused by {self.mt.phone}: {event.status} {event.reason or ''}".rstrip())
@@ -165,6 +175,10 @@ class Session:
     def _ended(self, side: str, event: Event) -> None:
         assert isinstance(event, Ended)
         other = self.mt if side == MO else self.mo
+        if self.state == START:
+            self.outcome = NORMAL
+        else:
+            self.outcome = CANCELLED if side == MO else str(event.cause.status)
         self.state = STOP
         self._survives(other.handle, event)
         self._finish(event.cause.text)
@@ -178,6 +192,7 @@ class Session:
     def _stop(self, cause: Cause, refusal: Refused | None = None) -> None:
         if self.state == STOP:
             return
+        self.outcome = STOPPED if self.state == START else str(refusal.status if refusal else cause.status)
         self.state = STOP
         ended = Ended(cause)
         self._survives(self.mt.handle, ended)

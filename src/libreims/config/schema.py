@@ -377,6 +377,11 @@ class Settings(Checks):
     sim_events_loop_delay: float | None = prop(
         None, Number(0.1, 86400), "`loop_delay` of each of `sim_events`, in seconds."
     )
+    com_metrics: bool = prop(
+        False,
+        Boolean(),
+        "Numbers for Prometheus at /metrics of `com_addr`; not in lteims.",
+    )
     license_server: LicenseServer | None = prop(
         None, Struct(LicenseServer), "No license is needed.", state=IGNORED
     )

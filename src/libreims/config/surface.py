@@ -117,6 +117,7 @@ CONFIG: dict[str, tuple[str, ...]] = {
         "sim_events",
         "sim_events_loop_count",
         "sim_events_loop_delay",
+        "com_metrics",
     ),
     "license": (
         "license_server",

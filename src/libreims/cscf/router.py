@@ -8,11 +8,12 @@ ours and becomes a 500 (one of the three places where that is caught).
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from libreims.base.counters import Counters
 from libreims.base.errors import Reject
 from libreims.base.log import LayerLog
+from libreims.base.metrics import Histogram
 from libreims.cscf.answer import Answer
 from libreims.cscf.callflow import Callflow
 from libreims.cscf.eager import Serial
@@ -39,6 +40,13 @@ Handler = Callable[[ServerTransaction], Coroutine[Any, Any, Answer | None] | Non
 """Serves a request outside dialogs, at once or as a coroutine that may return the answer; raises Reject."""
 
 
+class Timing(NamedTuple):
+    """How long a procedure takes is measured, from the request to the answer."""
+
+    time: Callable[[], float]
+    histogram: Histogram
+
+
 class Router:
     """The transaction user of the SIP stack."""
 
@@ -50,16 +58,18 @@ class Router:
         self._serial = serial
         self._counters = counters
         self._log = log
-        self._handlers: dict[str, tuple[Handler, Callable[[Request], str]]] = {}
+        self._handlers: dict[str, tuple[Handler, Callable[[Request], str], Timing | None]] = {}
         self._dialogs: list[Dialogs] = []
         self.admit: Callable[[Request, Flow], None] | None = None
         """Asked before any procedure whether a request may come the way that it came; raises Reject."""
         self.ack: Callable[[Request], bool] = lambda ack: False
         self.cancel: Callable[[ServerTransaction, Request], None] = lambda transaction, cancel: None
 
-    def serve(self, method: str, handler: Handler, key: Callable[[Request], str]) -> None:
+    def serve(
+        self, method: str, handler: Handler, key: Callable[[Request], str], timing: Timing | None = None
+    ) -> None:
         """Name who serves a method outside dialogs; requests with the same key are served one by one."""
-        self._handlers[method] = (handler, key)
+        self._handlers[method] = (handler, key, timing)
 
     def own_dialogs(self, owner: Dialogs) -> None:
         """Name an owner of dialogs; asked in the order of naming."""
@@ -149,10 +159,13 @@ class Router:
         served = self._handlers.get(request.method)
         if served is None:
             raise Reject(481, f"{request.method} from {transaction.flow.remote[0]} belongs to no dialog")
-        handler, key = served
+        handler, key, timing = served
         procedure = handler(transaction)
         if procedure is not None:
-            self._serial.run((request.method, key(request)), self._guarded(transaction, procedure))
+            guarded = self._guarded(transaction, procedure)
+            if timing is not None:
+                guarded = _timed(guarded, timing, timing.time())
+            self._serial.run((request.method, key(request)), guarded)
 
     async def _guarded(
         self, transaction: ServerTransaction, procedure: Coroutine[Any, Any, Answer | None]
@@ -185,6 +198,11 @@ class Router:
 
     def _number(self, request: Request) -> int:
         return self._callflow.number(request.call_id)
+
+
+async def _timed(procedure: Coroutine[Any, Any, None], timing: Timing, begin: float) -> None:
+    await procedure
+    timing.histogram.observe(timing.time() - begin)
 
 
 def unreadable(request: Request, error: SipParseError) -> Reject:

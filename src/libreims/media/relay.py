@@ -200,6 +200,7 @@ class MediaRelay:
         self._tokens = tokens
         self._pairs: dict[tuple[str, int, int], Pairs] = {}
         self._open: dict[Address, MediaPort] = {}
+        self._past = (0, 0, 0, 0)
         self.echo_sources: set[bytes] = set()
         """SSRCs that echoes of this relay send with, to recognise echoes that echo each other."""
 
@@ -232,6 +233,14 @@ class MediaRelay:
     def returned(self, port: MediaPort) -> None:
         """A port is closed."""
         del self._open[port.local]
+        self._past = _plus(self._past, port)
+
+    def packets(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """RTP packets received and sent since the beginning, and RTCP packets."""
+        counts = self._past
+        for port in self._open.values():
+            counts = _plus(counts, port)
+        return counts[:2], counts[2:]
 
     def close(self) -> None:
         """Close every port that is open."""
@@ -239,6 +248,16 @@ class MediaRelay:
             port.close()
         for pairs in self._pairs.values():
             pairs.close()
+
+
+def _plus(counts: tuple[int, int, int, int], port: MediaPort) -> tuple[int, int, int, int]:
+    rtp, rtcp = port.rtp, port.rtcp
+    return (
+        counts[0] + rtp.received,
+        counts[1] + rtp.sent,
+        counts[2] + rtcp.received,
+        counts[3] + rtcp.sent,
+    )
 
 
 def bridge(a: MediaPort, b: MediaPort) -> None:

@@ -78,6 +78,8 @@ class Authenticator:
         self._hss = hss
         self._profile = profile
         self._failures: dict[str, int] = {}
+        self.failed = 0
+        """Wrong answers to challenges since the beginning."""
         self.nonces = NonceTable(clock, tokens)
 
     def needed(self, request: Request, subscriber: Subscriber) -> bool:
@@ -321,6 +323,7 @@ class Authenticator:
         )
 
     def _fail(self, impi: str) -> int:
+        self.failed += 1
         count = self._failures.get(impi, 0) + 1
         self._failures[impi] = count
         return count

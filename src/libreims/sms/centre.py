@@ -84,6 +84,10 @@ class SmsCentre:
         self._recent = Recent()
         self._expiry: Expiry[str] = Expiry(clock, self._expired)
         self._number = 0
+        self.accepted = 0
+        """Messages taken in since the beginning."""
+        self.settled: dict[Status, int] = {}
+        """Messages that are done with, by what became of them."""
         bus.subscribe(BindingsChanged, self._bindings_changed)
         bus.subscribe(UserChanged, self._user_changed)
 
@@ -138,6 +142,7 @@ class SmsCentre:
                 self._records.put(pending.id, pending.record())
 
     def _take_in(self, messages: Sequence[Pending], tried: int | None = None) -> None:
+        self.accepted += len(messages)
         for pending in messages:
             item = self._enter(pending)
             if tried is not None:
@@ -277,6 +282,7 @@ class SmsCentre:
                     self._records.put(report.id, report.record())
         except StoreError:
             pass  # the store has said so; the messages may be sent once more after a restart
+        self.settled[status] = self.settled.get(status, 0) + len(items)
         for item in items:
             self._forget(item.pending, Fate(item.pending.tpdu.timestamp, utc, status))
             self._note(item.pending, status, why)

@@ -104,7 +104,7 @@ class ClientTransaction:
             return
         self._interval = self._next_interval()
         self._resend = layer.clock.call_later(min(self._interval, left), self._send_again)
-        layer.transmit(self._data, self.flow)
+        layer.retransmit(self._data, self.flow)
 
     def _next_interval(self) -> float:
         raise NotImplementedError

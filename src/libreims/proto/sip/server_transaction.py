@@ -256,7 +256,7 @@ class InviteServerTransaction(ServerTransaction):
             return
         self._interval = min(2 * self._interval, self._layer.timers.t2)
         self._timer = clock.call_later(min(self._interval, left), self._repeat)
-        self._layer.transmit(self._last, self.reply_flow)
+        self._layer.retransmit(self._last, self.reply_flow)
 
     def _missed(self) -> None:
         """Completed, Accepted: the ACK did not come -> Terminated."""

@@ -137,6 +137,10 @@ class SipStack:
         self.screen: Callable[[ServerTransaction, ServerTransaction], bool] | None = None
         self.fits: Callable[[Message, Flow, Flow], bool] | None = None
         self.transmit = transport.send
+        self.retransmissions_received = 0
+        """Requests that came again."""
+        self.retransmissions_sent = 0
+        """Messages that were sent again because no answer came."""
         self._clients: dict[ClientKey, ClientTransaction | None] = {}  # None: completed, absorbs responses
         self._servers: dict[ServerKey, ServerTransaction | _Answered] = {}
         self._merges: dict[MergeKey, ServerKey] = {}
@@ -242,6 +246,7 @@ class SipStack:
         key = server_key(request, via, method)
         known = self._servers.get(key)
         if known is not None:
+            self.retransmissions_received += 1
             known.retransmitted(request, flow)
             return
         if method == "CANCEL":
@@ -379,6 +384,11 @@ class SipStack:
         if self.keep_octets is not None and self.keep_octets():
             message.octets = data
         return data
+
+    def retransmit(self, data: bytes, flow: Flow) -> None:
+        """See `transaction.Layer`."""
+        self.retransmissions_sent += 1
+        self.transmit(data, flow)
 
     def transmit_own(self, message: Message, flow: Flow) -> bytes:
         """Send what the stack itself made."""

@@ -81,6 +81,9 @@ class Layer(Protocol):
     def transmit(self, data: bytes, flow: Flow) -> None:
         """Send octets."""
 
+    def retransmit(self, data: bytes, flow: Flow) -> None:
+        """Send octets again."""
+
     def encoded(self, message: Message) -> bytes:
         """The octets of a message that is about to be sent."""
 
