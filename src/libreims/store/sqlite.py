@@ -9,6 +9,7 @@ server at a time; the log of changes (`-wal`) is folded in when it has 4 MB and 
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -23,6 +24,8 @@ WAL_PAGES = 1000
 """Pages of 4 kB in the log of changes before they are folded in, which takes some milliseconds."""
 PAGE_OF_RECORDS = 500
 """Records that are read at once."""
+LOOK_EVERY = 50
+"""Writes between two looks whether the file is still there."""
 
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
@@ -46,6 +49,8 @@ class SqliteStore:
         self._log = log
         self._execute = connection.execute
         self._refused = 0
+        self._writes = 0
+        self._file = _identity(path)
         self._depth = 0
         self._spoilt: StoreError | None = None  # what failed in the transaction that is open
         self._transaction = _Transaction(self)
@@ -73,12 +78,24 @@ class SqliteStore:
     def write(self, statement: str, values: tuple[object, ...] = ()) -> None:
         """Execute a statement that changes something. Raises StoreError."""
         self._run(statement, values)
+        self._writes += 1
+        if self._writes % LOOK_EVERY == 0:
+            self._look()
         if self._refused and not self._depth:
             self._log.warn(
                 f"{self.path} can be written again; what could not be kept meanwhile was refused "
                 f"({self._refused} times)"
             )
             self._refused = 0
+
+    def _look(self) -> None:
+        """A file that was removed or replaced goes on taking writes, and is gone with the server."""
+        if self._file is not None and _identity(self.path) != self._file:
+            self._file = None
+            self._log.error(
+                f"{self.path} was removed, or another file put in its place, while the server runs: what is "
+                "written now will be gone with the server. Start it again; phones have to register again"
+            )
 
     def _run(self, statement: str, values: tuple[object, ...] = ()) -> None:
         if self._spoilt is not None:
@@ -189,6 +206,15 @@ class _Transaction:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._store.end(keep=kind is None)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """Which file a name leads to; None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _remedy(error: sqlite3.Error) -> str:

@@ -15,7 +15,7 @@ from libreims.base.log import Log
 from libreims.base.log_options import parse
 from libreims.store.opening import open_store
 from libreims.store.port import Store, StoreError
-from libreims.store.sqlite import WAL_PAGES, SqliteStore
+from libreims.store.sqlite import LOOK_EVERY, WAL_PAGES, SqliteStore
 from support.full_disk import full_disk
 from support.process import SOURCE
 
@@ -145,6 +145,18 @@ def test_what_cannot_be_written_is_refused_and_said_once(store: SqliteStore, log
     store = reopened(store)
     assert [key for key, _ in store.records("sms").items()] == ["1", "2"]
     store.close()
+
+
+def test_a_file_that_is_removed_under_the_server_is_noticed(store: SqliteStore, log: Log) -> None:
+    records = store.records("sms")
+    for number in range(2 * LOOK_EVERY):
+        records.put(str(number), {})
+    assert "was removed" not in text(log)
+    os.rename(store.path, f"{store.path}.away")
+    for number in range(3 * LOOK_EVERY):
+        records.put(str(number), {"more": 1})
+    assert text(log).count("was removed, or another file put in its place") == 1
+    os.rename(f"{store.path}.away", store.path)
 
 
 def test_what_is_written_after_the_end_is_refused(store: SqliteStore) -> None:
