@@ -34,7 +34,8 @@ def test_every_page_is_in_the_table_of_the_readme() -> None:
 
 def test_no_possessive_repetition_of_a_group() -> None:
     """Python 3.11.2, which Debian 12 has, matches too much there; later versions do not."""
-    possessive_group = re.compile(r"\)(?:[*+?]|\{\d*,?\d*\})\+|\(\?>")
+    # `()` with nothing in it is no group of ours but a row of a table of characters.
+    possessive_group = re.compile(r"(?<!\()\)(?:[*+?]|\{\d*,?\d*\})\+|\(\?>")
     assert possessive_group.search(r"(?:a|b)*+")
     assert not possessive_group.search(r"[ab]*+(?:a|b)*")
     for path in (ROOT / "src").rglob("*.py"):
