@@ -6,6 +6,7 @@ text can be cut; `pack` puts eight of them into seven octets.  National tables a
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Mapping
 from typing import Final
 
@@ -66,35 +67,30 @@ class SevenBit:
                 codes[character] = bytes((code,))
         self._after_escape = "".join(after).replace(UNUSED, " ")
         self._plain = locking.replace(UNUSED, " ")
-        self._codes = codes
+        self._codes = {ord(character): code for character, code in codes.items()}
 
     def encode(self, text: str) -> bytes:
         """The septets of a text, one octet each. Raises ValueError for what the alphabet does not have."""
         try:
-            return b"".join(map(self._codes.__getitem__, text))
-        except KeyError as error:
-            raise ValueError(f"not in this 7 bit alphabet: {error.args[0]!r}") from None
+            return codecs.charmap_encode(text, "strict", self._codes)[0]
+        except UnicodeEncodeError as error:
+            raise ValueError(f"not in this 7 bit alphabet: {text[error.start]!r}") from None
 
     def has(self, text: str) -> bool:
         """Whether the whole text can be written with it."""
         codes = self._codes
-        return all(character in codes for character in text)
+        return all(ord(character) in codes for character in text)
 
     def decode(self, septets: bytes) -> str:
         """The text of septets; any septets have one."""
-        if ESCAPE not in septets:
-            plain = self._plain
-            return "".join([plain[septet] for septet in septets])
         parts: list[str] = []
-        table = self._plain
-        for septet in septets:
-            if septet == ESCAPE and table is self._plain:
-                table = self._after_escape
-                continue
-            parts.append(table[septet])
-            table = self._plain
-        if table is not self._plain:
-            parts.append(" ")
+        place = 0
+        while (escape := septets.find(ESCAPE, place)) >= 0:
+            parts.append(codecs.charmap_decode(septets[place:escape], "strict", self._plain)[0])
+            after = escape + 1
+            parts.append(self._after_escape[septets[after]] if after < len(septets) else " ")
+            place = after + 1
+        parts.append(codecs.charmap_decode(septets[place:], "strict", self._plain)[0])
         return "".join(parts)
 
 

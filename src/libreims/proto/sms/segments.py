@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from libreims.proto.sms.alphabet import ESCAPE, SevenBit
+from libreims.proto.sms.alphabet import ESCAPE
 from libreims.proto.sms.coding import Alphabet
 from libreims.proto.sms.header import LOCKING_SHIFT, SINGLE_SHIFT, Concatenation, Element, Header
 from libreims.proto.sms.national import seven_bit
@@ -65,9 +65,8 @@ def _shifts(locking: int, single: int) -> Iterator[Element]:
 
 
 def _cut_septets(
-    alphabet: SevenBit, text: str, reference: int, wide: bool, elements: tuple[Element, ...]
+    septets: bytes, reference: int, wide: bool, elements: tuple[Element, ...]
 ) -> tuple[UserData, ...]:
-    septets = alphabet.encode(text)
     if len(septets) <= _septets_left(elements):
         return (UserData.of_septets(septets, Header(elements) if elements else None),)
     room = _septets_left(_with_concatenation(reference, 0, 0, wide, elements))
