@@ -19,11 +19,13 @@ from typing import NamedTuple
 
 import pytest
 
-from libreims.proto.esp.algorithms import AUTHENTICATION, pairs
+from libreims.net.tunnel import SecurityAssociation
+from libreims.proto.esp.algorithms import pairs
 from libreims.proto.esp.keys import EspKeys, expand
 from libreims.proto.esp.packet import InboundSa, OutboundSa, spi_of
 from libreims.proto.esp.primitives import missing
 from support.kernel_peer import SECONDS, KernelPeer, kernel_missing
+from support.xfrm import orders, prepare
 
 pytestmark = pytest.mark.skipif(bool(kernel_missing()), reason=f"no kernel to talk to: {kernel_missing()}")
 
@@ -34,31 +36,6 @@ GUEST = {4: "10.9.0.2", 6: "2001:db8:9::2"}
 HOST_MAC, GUEST_MAC = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
 IK, CK = bytes(range(1, 17)), bytes(range(101, 117))
 UDP, ESP = 17, 50
-
-# crypto(7) names, as `ip xfrm` wants them.
-KERNEL_ENCRYPTION = {
-    "null": "ecb(cipher_null)",
-    "aes-cbc": "cbc(aes)",
-    "des-ede3-cbc": "cbc(des3_ede)",
-    "blowfish": "cbc(blowfish)",
-    "aes-ctr": "rfc3686(ctr(aes))",
-    "aes-gcm": "rfc4106(gcm(aes))",
-    "aes-gcm-us": "rfc4106(gcm(aes))",
-}
-KERNEL_AUTHENTICATION = {
-    "null": "digest_null",
-    "hmac-md5-96": "hmac(md5)",
-    "hmac-md5-128": "hmac(md5)",
-    "hmac-sha-1-96": "hmac(sha1)",
-    "hmac-sha-1-160": "hmac(sha1)",
-    "aes-cmac-96": "cmac(aes)",
-}
-GMAC = "rfc4543(gcm(aes))"
-MODULES = (
-    "xfrm_user esp4 esp6 authenc hmac cmac cbc ctr gcm ghash_generic des_generic blowfish_generic"
-    " echainiv seqiv sha512_generic drbg"
-)
-"""What is not built in; the last four make the kernel's IVs."""
 
 ECHO = """
 import os, selectors, socket, sys
@@ -106,38 +83,14 @@ class Agreement(NamedTuple):
     def host_spi(self) -> int:
         return 0x8000 + self.guest_spi
 
-    def algorithms(self) -> str:
-        """As `ip xfrm state` takes them."""
-        authentication, encryption = self.pair
-        akey, ekey = (
-            f"0x{key.hex()}" if key else '""' for key in (self.keys.authentication, self.keys.encryption)
-        )
-        if "gmac" in authentication:
-            return f"aead {GMAC} {akey} 128"
-        if "gcm" in encryption:
-            return f"aead {KERNEL_ENCRYPTION[encryption]} {ekey} 128"
-        cipher = f"enc {KERNEL_ENCRYPTION[encryption]} {ekey}"
-        bits = 8 * AUTHENTICATION[authentication].icv_length
-        name = KERNEL_AUTHENTICATION[authentication]
-        return f"{cipher} auth {name} {akey}" if not bits else f"{cipher} auth-trunc {name} {akey} {bits}"
-
     def orders(self) -> list[str]:
-        """Lines for `ip -batch`: both associations and the policies that ask for them."""
-        host, guest = HOST[self.version], GUEST[self.version]
-        lines = []
-        for source, destination, spi, ports, direction in (
-            (host, guest, self.guest_spi, f"sport {self.host_port} dport {self.guest_port}", "in"),
-            (guest, host, self.host_spi, f"sport {self.guest_port} dport {self.host_port}", "out"),
-        ):
-            way = f"src {source} dst {destination}"
-            template = f"proto esp reqid {self.guest_spi} mode transport"
-            selector = f"{way} proto udp {ports}"
-            lines += [
-                f"xfrm state add {way} spi {spi} {template} replay-window 32 {self.algorithms()}"
-                f" sel {selector}",
-                f"xfrm policy add {selector} dir {direction} tmpl {way} {template}",
-            ]
-        return lines
+        """For `ip -batch`: both associations as the guest sees them."""
+        ends = (GUEST[self.version], self.guest_port), (HOST[self.version], self.host_port)
+        keys = self.keys.authentication, self.keys.encryption
+        return [
+            *orders(SecurityAssociation("in", self.guest_spi, *ends, *self.pair, *keys)),
+            *orders(SecurityAssociation("out", self.host_spi, *ends, *self.pair, *keys)),
+        ]
 
 
 AGREEMENTS = [
@@ -214,13 +167,11 @@ def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
         neighbours = [
             f"neigh add {HOST[v]} lladdr {HOST_MAC.hex(':')} dev vec0 nud permanent" for v in (4, 6)
         ]
-        orders = [order for agreement in AGREEMENTS for order in agreement.orders()]
-        (folder / "orders").write_text("\n".join([*neighbours, *orders]) + "\n")
+        lines = [line for agreement in AGREEMENTS for line in agreement.orders()]
+        (folder / "orders").write_text("\n".join([*neighbours, *lines]) + "\n")
         peer.run(
             f"""set -e
-            # All at once, and no asking for "authenc(hmac(md5),cbc(aes))" and the like: that takes long.
-            /run/modprobe -a {MODULES}
-            echo > /proc/sys/kernel/modprobe
+            {prepare()}
             ip link set vec0 address {GUEST_MAC.hex(":")} up
             ip addr add {GUEST[4]}/24 dev vec0
             ip addr add {GUEST[6]}/64 dev vec0 nodad
