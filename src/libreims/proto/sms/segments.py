@@ -48,12 +48,12 @@ def segment(
     Raises ValueError for a text of more than 255 parts, or one that no alphabet has (a lone surrogate).
     """
     for locking, single in ((0, 0), *languages):
-        alphabet = seven_bit(locking, single)
-        if alphabet.has(text):
-            shifts = _shifts(locking, single)
-            return Segments(
-                Alphabet.GSM7, _cut_septets(alphabet, text, reference, wide, (*elements, *shifts))
-            )
+        try:
+            septets = seven_bit(locking, single).encode(text)
+        except ValueError:
+            continue
+        shifts = _shifts(locking, single)
+        return Segments(Alphabet.GSM7, _cut_septets(septets, reference, wide, (*elements, *shifts)))
     return Segments(Alphabet.UCS2, _cut_utf16(text, reference, wide, tuple(elements)))
 
 
