@@ -214,6 +214,7 @@ class Server:
                 bindings=self.bindings,
                 registrar=self.registrar,
                 dialogs=self.control,
+                sms=self.sms.control,
                 quit=quit,
             ),
             MetricSources(
@@ -238,6 +239,7 @@ class Server:
             raise LibreImsError("sip_addr is not set: give the address on which phones reach the server")
         if self._restart is not None:
             self._restart.restore([socket.addr for socket in settings.sip_addr])
+        self.sms.centre.restore()
         for socket in settings.sip_addr:
             bound = socket.bind_addr or socket.addr
             try:
@@ -251,7 +253,7 @@ class Server:
         if self._restart is not None:
             self._restart.resume()
         await self.trunk.start()
-        self.sms.centre.start()
+        self.sms.centre.resume()
         try:
             await self.api.start()
         except LibreImsError:

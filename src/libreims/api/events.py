@@ -9,12 +9,14 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from libreims.api.client import Client
+from libreims.api.messaging import received
 from libreims.api.services import ApiServices
 from libreims.api.table import Members
 from libreims.api.views import UserViews, dialog
 from libreims.api.wire import encode
 from libreims.base.clock import Cancellable
 from libreims.call.history import DialogChanged, InvitePending
+from libreims.sms.events import PendingChanged, SmsReceived
 from libreims.users.admin import UserChanged
 from libreims.users.bindings import BindingsChanged
 
@@ -39,12 +41,14 @@ class Events:
         self._changed: dict[str, None] = {}
         self._timer: Cancellable | None = None
         self._sources: dict[str, tuple[Source, ...]] = {
+            "sms": ((SmsReceived, self._sms),),
             "dialog": ((DialogChanged, self._dialog),),
             "invite": ((InvitePending, self._invite),),
             "users_update": (
                 (BindingsChanged, self._user_changed),
                 (UserChanged, self._user_changed),
                 (DialogChanged, self._user_changed),
+                (PendingChanged, self._user_changed),
             ),
         }
 
@@ -102,13 +106,16 @@ class Events:
 
     # -- how they are made -------------------------------------------------------------------------
 
+    def _sms(self, event: SmsReceived) -> None:
+        self.publish("sms", received(event))
+
     def _dialog(self, event: DialogChanged) -> None:
         self.publish("dialog", {"dialog": dialog(event.dialog)})
 
     def _invite(self, event: InvitePending) -> None:
         self.publish("invite", {"session_id": event.session_id, "from": event.from_, "to": event.to})
 
-    def _user_changed(self, event: BindingsChanged | UserChanged | DialogChanged) -> None:
+    def _user_changed(self, event: BindingsChanged | UserChanged | DialogChanged | PendingChanged) -> None:
         """Users that change in a storm of registrations are told together, each of them once."""
         self._changed[event.impi] = None
         if self._timer is None:

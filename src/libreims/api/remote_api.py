@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from libreims.api import common, dialogs, logs, settings, sim_events, users
+from libreims.api import common, dialogs, logs, messaging, settings, sim_events, users
 from libreims.api.authentication import Authentication
 from libreims.api.connection import Connection
 from libreims.api.dispatch import Dispatcher
@@ -34,7 +34,7 @@ class RemoteApi:
         self._metrics = metrics
         self.table = Table(events=NAMES)
         self.dispatcher = Dispatcher(self.table, services)
-        views = UserViews(services.config, services.bindings)
+        views = UserViews(services.config, services.bindings, services.sms.pending)
         self.events = Events(services, views, lambda: self.dispatcher.time)
         self.dispatcher.left = self.events.leave
         self.table.add(common.commands(services, self.table, self.events))
@@ -42,6 +42,7 @@ class RemoteApi:
         self.table.add(logs.commands(services))
         self.table.add(users.commands(services))
         self.table.add(dialogs.commands(services))
+        self.table.add(messaging.commands(services))
         self._authentication = Authentication(services.config, services.clock, services.tokens)
         self.server: WebSocketServer | None = None
         """The WebSocket server, where `com_addr` is set."""

@@ -13,6 +13,7 @@ from libreims.base.tokens import Tokens
 from libreims.call.control import DialogControl
 from libreims.config.store import ConfigStore
 from libreims.registrar.register import Registrar
+from libreims.sms.control import SmsControl
 from libreims.users.admin import UserAdmin
 from libreims.users.bindings import Bindings
 from libreims.users.database import SubscriberDatabase
@@ -34,5 +35,6 @@ class ApiServices:
     bindings: Bindings
     registrar: Registrar
     dialogs: DialogControl
+    sms: SmsControl
     quit: Callable[[], None]
     """Begins the ordered end of the program; returns at once."""

@@ -188,8 +188,8 @@ class MessageFilter(Checks):
 class SmsMessageFilter(Checks):
     """Faults to be made in the SMS protocols, to test phones."""
 
-    cp_data: MessageFilter = prop(MessageFilter(), Struct(MessageFilter), "CP-DATA.")
-    cp_ack: MessageFilter = prop(MessageFilter(), Struct(MessageFilter), "CP-ACK.")
+    cp_data: MessageFilter = prop(MessageFilter(), Struct(MessageFilter), "CP-DATA.", state=LATER)
+    cp_ack: MessageFilter = prop(MessageFilter(), Struct(MessageFilter), "CP-ACK.", state=LATER)
     rp_data: MessageFilter = prop(MessageFilter(), Struct(MessageFilter), "RP-DATA.")
     rp_ack: MessageFilter = prop(MessageFilter(), Struct(MessageFilter), "RP-ACK.")
 
@@ -388,29 +388,32 @@ class Settings(Checks):
 
     # SMS, MMS
     sms_expires: int = prop(
-        86400, Integer(0), "Seconds before an SMS is given up.", runtime=True, state=LATER
+        86400,
+        Integer(0),
+        "Seconds before an SMS is given up; a validity period of its own comes first.",
+        runtime=True,
     )
-    sms_hook_only: bool = prop(
-        False, Boolean(), "Leave SMS to clients of the remote API.", runtime=True, state=LATER
-    )
+    sms_hook_only: bool = prop(False, Boolean(), "Leave SMS to clients of the remote API.", runtime=True)
     sms_centre_address: SmsCentreAddress | None = prop(
-        None, Struct(SmsCentreAddress), "Address of the SMS centre.", state=LATER
+        None, Struct(SmsCentreAddress), "Address of the SMS centre."
     )
     sms_retry_delay: float | None = prop(
-        None, Number(0), "Seconds before an SMS is sent again.", runtime=True, state=LATER
+        None,
+        Number(0),
+        "Seconds before an SMS is sent again; not set: 30, doubled each time up to 900.",
+        runtime=True,
     )
     sms_message_filter: SmsMessageFilter = prop(
         SmsMessageFilter(),
         Struct(SmsMessageFilter),
         "Messages of the SMS protocols to ignore or reject.",
         runtime=True,
-        state=LATER,
     )
     sms_forced_cp_cause: int = prop(
         0, Integer(0, 255), "CP cause to send instead of ours; 0 for none.", runtime=True, state=LATER
     )
     sms_forced_rp_cause: int = prop(
-        0, Integer(0, 255), "RP cause to send instead of ours; 0 for none.", runtime=True, state=LATER
+        0, Integer(0, 255), "RP cause to send instead of ours; 0 for none.", runtime=True
     )
     mms_server_bind_addr: Address | None = prop(None, IpAddress(80), "Address of the MMSC.", state=LATER)
     mms_expires: int = prop(

@@ -98,7 +98,7 @@ class ImpuSettings(Checks):
         "Value of P-Called-Party-ID in INVITE and MESSAGE requests.",
     )
     answer_delay: float | None = prop(None, Number(0), "Seconds before an echo call is answered.")
-    sms_delay: float | None = prop(None, Number(0), "Seconds before an SMS is sent to it.", state=LATER)
+    sms_delay: float | None = prop(None, Number(0), "Seconds before an SMS is sent to it.")
     media_delay: float | None = prop(None, Number(0), "Delay of media packets, in seconds.")
     remote_control: bool = prop(False, Boolean(), "An echo call is answered by the remote API.")
     sdp_file: str | None = prop(None, FileName(), "SDP with which an echo call is answered.")
@@ -113,7 +113,7 @@ class ImpuSettings(Checks):
     text: bool = prop(True, Boolean(), "Accept real-time text.")
     rtp: bool = prop(True, Boolean(), "Forward RTP packets to the phone.")
     rtcp: bool = prop(True, Boolean(), "Forward RTCP packets to the phone.")
-    sms: bool = prop(True, Boolean(), "Deliver SMS over IMS to it.", state=LATER)
+    sms: bool = prop(True, Boolean(), "SMS over IMS, to it and from it.")
     reauthenticate: bool = prop(False, Boolean(), "Ask for authentication at every registration.")
     match: str | None = prop(
         None, Text(), "POSIX extended regular expression of the identities that it stands for."

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from libreims.base.bus import Bus
-from libreims.base.clock import Clock, UtcClock
+from libreims.base.clock import Cancellable, Clock, UtcClock
 from libreims.base.log import LayerLog
 from libreims.base.tokens import Tokens
 from libreims.config.store import ConfigStore
@@ -83,6 +83,8 @@ class SmsCentre:
         self._by_call: dict[tuple[str, str], str] = {}
         self._recent = Recent()
         self._expiry: Expiry[str] = Expiry(clock, self._expired)
+        self._ready: dict[str, None] = {}
+        self._soon: Cancellable | None = None
         self._number = 0
         self.accepted = 0
         """Messages taken in since the beginning."""
@@ -150,9 +152,17 @@ class SmsCentre:
             if self.log.info_on:
                 self.log.info(f"SMS {pending.id} from {pending.sender} for {pending.impi} is accepted")
         for impi in dict.fromkeys(each.impi for each in messages):
-            queue = self._queues[impi]
-            queue.go()
+            self._ready[impi] = None
             self._tell(impi)
+        if self._soon is None:
+            # The answer to who brought them goes first: a phone may write to itself.
+            self._soon = self.clock.call_later(0.0, self._send_ready)
+
+    def _send_ready(self) -> None:
+        self._soon = None
+        ready, self._ready = self._ready, {}
+        for impi in ready:
+            self.go_on(impi)
 
     def _enter(self, pending: Pending) -> Item:
         self._number += 1
@@ -300,8 +310,8 @@ class SmsCentre:
                 del self._by_call[origin.impi, origin.call_id]
             if origin.destination is not None and self._by_submission.get(_submission(origin)) == pending.id:
                 del self._by_submission[_submission(origin)]
-        queue = self._queues[pending.impi]
-        if not len(queue):
+        queue = self._queues.get(pending.impi)
+        if queue is not None and not len(queue):
             queue.close()
             del self._queues[pending.impi]
 
@@ -350,8 +360,8 @@ class SmsCentre:
 
     # -- start and stop --------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Take up what an earlier process left. Raises StoreError."""
+    def restore(self) -> None:
+        """Take up what an earlier process left, before anything comes in. Raises StoreError."""
         for id, value in self._records.items():
             try:
                 pending = Pending.read(id, value)
@@ -359,14 +369,23 @@ class SmsCentre:
                 self.log.error(f"the record of SMS {id} cannot be read and is left alone: {error}")
                 continue
             self._enter(pending)
+        now = self.utc()
+        for item in list(self._items.values()):
+            if item.pending.expires_at <= now:
+                self._expired(item.pending.id)
         if self._items:
             self.log.info(f"{len(self._items)} SMS wait since the last time")
+
+    def resume(self) -> None:
+        """Phones can be reached: send what waits."""
         for impi in self._queues:
             self.clock.call_later(REGISTRATION_GRACE, self._wake, impi)
 
     def close(self) -> None:
         """Stop the timers; the messages stay in the store."""
         self._expiry.clear()
+        if self._soon is not None:
+            self._soon.cancel()
         for queue in self._queues.values():
             queue.close()
 

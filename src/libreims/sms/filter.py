@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from libreims.config.schema import MessageFilter
+from libreims.config.schema import MessageFilter, SmsMessageFilter
 from libreims.config.store import ConfigStore
 
 Kind = Literal["cp_data", "cp_ack", "rp_data", "rp_ack"]
@@ -24,7 +24,7 @@ class SmsFilter:
 
     def action(self, kind: Kind) -> str:
         """`treat`, `ignore` or `reject` for a message that has come in."""
-        wanted: MessageFilter = getattr(self._config.current.sms_message_filter, kind)
+        wanted = _filter_of(self._config.current.sms_message_filter, kind)
         if wanted.action == TREAT or wanted.ttl is None:
             return wanted.action
         known, left = self._left.get(kind, (None, 0))
@@ -42,3 +42,15 @@ class SmsFilter:
     def cp_cause(self, cause: int) -> int:
         """The cause of a CP-ERROR of ours."""
         return self._config.current.sms_forced_cp_cause or cause
+
+
+def _filter_of(filters: SmsMessageFilter, kind: Kind) -> MessageFilter:
+    match kind:
+        case "cp_data":
+            return filters.cp_data
+        case "cp_ack":
+            return filters.cp_ack
+        case "rp_data":
+            return filters.rp_data
+        case "rp_ack":
+            return filters.rp_ack

@@ -11,11 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from libreims.proto.sms.address import Address, NumberingPlan, TypeOfNumber
+from libreims.proto.sms.alphabet import octets_of
+from libreims.proto.sms.coding import coding
 from libreims.proto.sms.deliver import Deliver
 from libreims.proto.sms.errors import SmsDecodeError
 from libreims.proto.sms.header import Concatenation
 from libreims.proto.sms.status_report import StatusReport
 from libreims.proto.sms.tpdu import decode_to_phone
+from libreims.proto.sms.user_data import UserData
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +89,15 @@ class Pending:
 
     def record(self) -> dict[str, Any]:
         """As JSON types."""
-        value: dict[str, Any] = {
-            "impi": self.impi,
-            "impu": self.impu,
-            "tpdu": self.tpdu.encode().hex(),
+        tpdu = self.tpdu
+        value: dict[str, Any] = {"impi": self.impi, "impu": self.impu}
+        if isinstance(tpdu, Deliver) and not _is_even(tpdu):
+            # What the remote API sent with a length of its own would not be read again as it is.
+            data = tpdu.user_data
+            value["user_data"] = [data.length, data.octets.hex(), data.has_header]
+            tpdu = replace(tpdu, user_data=UserData())
+        value |= {
+            "tpdu": tpdu.encode().hex(),
             "accepted": self.accepted_at,
             "expires": self.expires_at,
         }
@@ -110,6 +118,10 @@ class Pending:
             tpdu = decode_to_phone(bytes.fromhex(value["tpdu"]))
             if not isinstance(tpdu, Deliver | StatusReport):
                 raise ValueError("its TPDU is a report of a submission")
+            if "user_data" in value and isinstance(tpdu, Deliver):
+                length, octets, has_header = value["user_data"]
+                data = UserData(int(length), bytes.fromhex(octets), bool(has_header))
+                tpdu = replace(tpdu, user_data=data)
             return cls(
                 id=id,
                 impi=str(value["impi"]),
@@ -126,6 +138,13 @@ class Pending:
             raise ValueError(f"its TPDU cannot be read: {error}") from error
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+def _is_even(deliver: Deliver) -> bool:
+    """Whether TP-User-Data-Length fits the octets."""
+    data = deliver.user_data
+    septets = coding(deliver.dcs).counts_septets
+    return len(data.octets) == (octets_of(data.length) if septets else data.length)
 
 
 def _origin_record(origin: Origin) -> dict[str, Any]:

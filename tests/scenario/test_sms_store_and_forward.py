@@ -1,0 +1,530 @@
+"""Messages that wait: phones that are off, silent, full or several; retries, expiry, restarts."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from libreims.base.errors import LibreImsError
+from libreims.proto.sms.timestamp import Timestamp
+from libreims.proto.sms.validity import AbsoluteValidity, EnhancedValidity, RelativeValidity
+from libreims.sms.control import Octets
+from libreims.sms.queue import TR1N
+from support.lab import CONFIG, EPOCH, Lab, play
+from support.memory_store import MemoryStore
+from support.sms_phone import Received, SmsPhone, phone, phones
+
+BOB = "0600000002"
+LINK = ("Via", "Content-Length")
+
+
+def pending(lab: Lab, name: str = "bob") -> int:
+    return lab.server.sms.control.pending(f"{name}@ims.test")
+
+
+def test_a_phone_that_sends_no_rp_ack_gets_the_message_again() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await phones(lab, "alice", "bob")
+        await alice.accepted(alice.submit(BOB, "again"))
+        first = await bob.receive()
+        await asyncio.sleep(TR1N + 5)
+        assert bob.idle
+        await asyncio.sleep(30)
+        second = await bob.receive()
+        assert second.text == "again"
+        assert second.request.call_id != first.request.call_id
+        await second.acknowledge()
+        assert pending(lab) == 0
+        assert f"sent no RP-ACK within {TR1N:g} s" in lab.log_text()
+
+    play(scenario)
+
+
+def test_an_rp_ack_that_comes_late_counts() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await phones(lab, "alice", "bob")
+        await alice.accepted(alice.submit(BOB))
+        received = await bob.receive()
+        await asyncio.sleep(TR1N + 5)
+        await received.acknowledge()
+        assert pending(lab) == 0
+        await asyncio.sleep(1000)
+        assert bob.idle
+
+    play(scenario)
+
+
+def test_an_rp_ack_that_overtakes_the_answer_to_the_message() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await phones(lab, "alice", "bob")
+        for text in ("one", "two"):
+            await alice.accepted(alice.submit(BOB, text))
+        transaction = await bob.peer.expect("MESSAGE")
+        received = Received(bob, transaction.request)
+        await received.acknowledge()
+        assert pending(lab) == 1
+        second = await bob.receive()
+        assert second.text == "two"
+        bob.peer.respond(transaction, 200)
+        await asyncio.sleep(1)
+        assert pending(lab) == 1, "the late 200 is about the first message"
+        await second.acknowledge()
+        assert pending(lab) == 0
+
+    play(scenario)
+
+
+@pytest.mark.parametrize(
+    ("setting", "waits"),
+    [("", (30, 60, 120, 240, 480, 900, 900)), ("sms_retry_delay: 45,", (45, 45, 45))],
+    ids=["default", "sms_retry_delay"],
+)
+def test_how_often_a_phone_that_refuses_is_tried(setting: str, waits: tuple[int, ...]) -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await phones(lab, "alice", "bob")
+        await alice.accepted(alice.submit(BOB))
+        transaction = await bob.peer.expect("MESSAGE")
+        for wait in waits:
+            bob.peer.respond(transaction, 480)
+            asked = lab.loop.time()
+            async with asyncio.timeout(1000):
+                while bob.idle:
+                    await asyncio.sleep(0.1)
+            transaction = await bob.peer.expect("MESSAGE")
+            assert lab.loop.time() - asked == pytest.approx(wait, abs=1)
+        bob.peer.respond(transaction, 200)
+
+    play(scenario, CONFIG + setting)
+
+
+def test_a_registration_ends_the_wait() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await phones(lab, "alice", "bob")
+        await alice.accepted(alice.submit(BOB))
+        bob.peer.respond(await bob.peer.expect("MESSAGE"), 480)
+        await asyncio.sleep(5)
+        await bob.register()
+        await (await bob.receive()).acknowledge()
+
+    play(scenario)
+
+
+def test_a_full_phone_is_left_alone_until_it_has_memory_again() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await phones(lab, "alice", "bob")
+        for text in ("one", "two"):
+            await alice.accepted(alice.submit(BOB, text))
+        await (await bob.receive()).refuse(22, 0xD3)
+        await asyncio.sleep(3000)
+        assert bob.idle
+        assert pending(lab) == 2
+        await bob.register()
+        await asyncio.sleep(10)
+        assert bob.idle, "a refresh says nothing of its memory"
+        ready = bob.memory_available(reference=77)
+        assert (await bob.reported(ready)).reference == 77
+        for text in ("one", "two"):
+            received = await bob.receive()
+            assert received.text == text
+            await received.acknowledge()
+
+    play(scenario)
+
+
+def test_a_full_phone_that_registers_anew_is_tried() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await phones(lab, "alice", "bob")
+        await alice.accepted(alice.submit(BOB))
+        await (await bob.receive()).refuse(22)
+        await bob.register(expires=0)
+        await bob.register()
+        await (await bob.receive()).acknowledge()
+
+    play(scenario)
+
+
+def test_a_phone_that_will_not_have_it_ends_it_and_the_next_comes() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await phones(lab, "alice", "bob")
+        for text in ("one", "two"):
+            await alice.accepted(alice.submit(BOB, text))
+        await (await bob.receive()).refuse(111, 0xFF)
+        second = await bob.receive()
+        assert second.text == "two"
+        await second.acknowledge()
+        assert "refuses it: RP-ERROR with cause 111" in lab.log_text()
+
+    play(scenario)
+
+
+def test_a_busy_sim_toolkit_is_no_refusal_for_ever() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await phones(lab, "alice", "bob")
+        await alice.accepted(alice.submit(BOB))
+        await (await bob.receive()).refuse(111, 0xD4)
+        await asyncio.sleep(31)
+        await (await bob.receive()).acknowledge()
+
+    play(scenario)
+
+
+# -- expiry ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("validity", "seconds"),
+    [
+        (None, 600),
+        (RelativeValidity.of_seconds(3600), 3600),
+        (AbsoluteValidity(Timestamp.at(EPOCH + 7200, 4)), 7200),
+        (EnhancedValidity.of_seconds(100), 100),
+    ],
+    ids=["sms_expires", "relative", "absolute", "enhanced"],
+)
+def test_when_a_message_expires(validity: Any, seconds: float) -> None:
+    async def scenario(lab: Lab) -> None:
+        (alice,) = await phones(lab, "alice")
+        await alice.accepted(alice.submit(BOB, validity=validity))
+        await asyncio.sleep(seconds - 5)
+        assert pending(lab) == 1
+        await asyncio.sleep(10)
+        assert pending(lab) == 0
+        bob = await phone(lab, "bob")
+        await bob.register()
+        await asyncio.sleep(5)
+        assert bob.idle
+        assert "its validity period is over" in lab.log_text()
+
+    play(scenario, CONFIG + "sms_expires: 600,")
+
+
+def test_a_single_shot_message_is_tried_once() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await phones(lab, "alice", "bob")
+        validity = EnhancedValidity.of_seconds(200, single_shot=True)
+        await alice.accepted(alice.submit(BOB, validity=validity))
+        transaction = await bob.peer.expect("MESSAGE")
+        await asyncio.sleep(5)
+        assert pending(lab) == 1, "its only attempt is under way"
+        bob.peer.respond(transaction, 480)
+        await asyncio.sleep(1)
+        assert pending(lab) == 0
+
+    play(scenario)
+
+
+# -- several phones ------------------------------------------------------------------------------------
+
+
+async def second_phone(lab: Lab, name: str, params: str) -> SmsPhone:
+    made = await phone(lab, name)
+    await made.register(params=params)
+    return made
+
+
+def test_the_preferred_phone_gets_it_and_the_other_when_that_does_not_take_it() -> None:
+    async def scenario(lab: Lab) -> None:
+        (alice,) = await phones(lab, "alice")
+        low = await second_phone(lab, "bob", ";q=0.3;+g.3gpp.smsip")
+        high = await second_phone(lab, "bob", ";q=0.7;+g.3gpp.smsip")
+        await alice.accepted(alice.submit(BOB, "one"))
+        await (await high.receive()).acknowledge()
+        await alice.accepted(alice.submit(BOB, "two"))
+        high.peer.respond(await high.peer.expect("MESSAGE"), 500)
+        received = await low.receive()
+        assert received.text == "two"
+        await received.acknowledge()
+        await alice.accepted(alice.submit(BOB, "three"))
+        await (await high.receive()).refuse(111)
+        await (await low.receive()).acknowledge()
+
+    play(scenario)
+
+
+SHARED = CONFIG[: CONFIG.index("ue_db")] + (
+    'ue_db: [{ impi: "alice@ims.test", authent_type: "none", impu: ["sip:alice", "tel:0600000001"] },'
+    '{ impi: "bob@ims.test", authent_type: "none", multi_sim: true, impu: ['
+    '{ impu: "sip:bob" }, { impu: "tel:111", imei: "35123456789012" }, { impu: "tel:222", imei: '
+    '"35123456789029" }] },'
+    '{ impi: "carol@ims.test", authent_type: "none", impu: ["sip:carol", "tel:333"] },'
+    '{ impi: "dave@ims.test", authent_type: "none", impu: ["sip:dave", "tel:333"] } ],'
+)
+
+
+def instance(imei: str) -> str:
+    return f';+g.3gpp.smsip;+sip.instance="<urn:gsma:imei:{imei[:8]}-{imei[8:14]}-0>"'
+
+
+def test_a_number_of_one_phone_goes_to_that_phone_and_holds_up_no_other() -> None:
+    async def scenario(lab: Lab) -> None:
+        (alice,) = await phones(lab, "alice")
+        second = await second_phone(lab, "bob", instance("35123456789029"))
+        await alice.accepted(alice.submit("111", "for the first"))
+        await alice.accepted(alice.submit("222", "for the second"))
+        received = await second.receive()
+        assert received.text == "for the second"
+        await received.acknowledge()
+        await asyncio.sleep(100)
+        assert second.idle
+        first = await second_phone(lab, "bob", instance("35123456789012"))
+        received = await first.receive()
+        assert received.text == "for the first"
+        await received.acknowledge()
+
+    play(scenario, SHARED)
+
+
+def test_a_number_of_two_users_reaches_whichever_registers() -> None:
+    async def scenario(lab: Lab) -> None:
+        (alice,) = await phones(lab, "alice")
+        await alice.accepted(alice.submit("333", "early"))
+        (dave,) = await phones(lab, "dave")
+        received = await dave.receive()
+        assert received.text == "early"
+        await received.acknowledge()
+        assert pending(lab, "carol") == pending(lab, "dave") == 0
+
+    play(scenario, SHARED)
+
+
+def test_sms_delay_counts_from_acceptance_and_from_the_registration() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await phones(lab, "alice", "bob")
+        await asyncio.sleep(100)
+        for text in ("one", "two"):
+            await alice.accepted(alice.submit(BOB, text))
+        await asyncio.sleep(8)
+        assert bob.idle
+        await asyncio.sleep(3)
+        await (await bob.receive()).acknowledge()
+        await (await bob.receive()).acknowledge()
+        await bob.register(expires=0)
+        await alice.accepted(alice.submit(BOB, "three"))
+        await asyncio.sleep(100)
+        await bob.register()
+        await asyncio.sleep(9)
+        assert bob.idle
+        await asyncio.sleep(2)
+        await (await bob.receive()).acknowledge()
+
+    delayed = CONFIG.replace('"tel:0600000002"', '{ impu: "tel:0600000002", sms_delay: 10 }')
+    play(scenario, delayed)
+
+
+def test_emergency_registrations_get_only_what_is_for_them() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await phones(lab, "alice", "bob")
+        emergency = await phone(lab, "bob")
+        emergency.peer.name = "bob"
+        answer = await emergency.peer.register(contact=f"<{emergency.peer.uri};sos>;+g.3gpp.smsip")
+        assert answer.status == 200
+        await alice.accepted(alice.submit(BOB, "normal"))
+        await (await bob.receive()).acknowledge()
+        sent = lab.server.sms.control.send("urgent", impi="bob@ims.test", sos=True)
+        assert not sent.waits_for
+        received = await emergency.receive()
+        assert received.text == "urgent"
+        await received.acknowledge()
+        assert bob.idle
+
+    play(scenario)
+
+
+# -- flush, users that change, limits ---------------------------------------------------------------------
+
+
+def test_flush_forgets_what_waits_and_what_is_under_way() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await phones(lab, "alice", "bob")
+        for text in ("one", "two"):
+            await alice.accepted(alice.submit(BOB, text))
+        received = await bob.receive()
+        assert lab.server.sms.control.flush("bob@ims.test") == 2
+        assert pending(lab) == 0
+        await received.acknowledge()
+        assert "is about no message that waits" in lab.log_text()
+        await asyncio.sleep(200)
+        assert bob.idle
+        assert lab.server.sms.control.flush("bob@ims.test") == 0
+        with pytest.raises(LibreImsError, match="no user of ue_db"):
+            lab.server.sms.control.flush("nobody")
+
+    play(scenario)
+
+
+def test_an_impu_that_is_gone_keeps_its_messages_until_it_is_back() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await phones(lab, "alice", "bob")
+        await bob.register(expires=0)
+        await alice.accepted(alice.submit(BOB))
+        lab.server.admin.delete_impu("tel:0600000002", "bob@ims.test")
+        await bob.register()
+        await asyncio.sleep(5)
+        assert bob.idle
+        lab.server.admin.add_impu("tel:0600000002", "bob@ims.test")
+        await (await bob.receive()).acknowledge()
+
+    play(scenario)
+
+
+def test_there_is_a_limit() -> None:
+    async def scenario(lab: Lab) -> None:
+        (alice,) = await phones(lab, "alice")
+        lab.server.sms.control.send("x", impi="bob@ims.test")
+        await alice.accepted(alice.submit(BOB))
+        assert await alice.refused(alice.submit(BOB)) == (42, 0xC0)
+        assert "sms_flush removes them" in lab.log_text()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("libreims.sms.centre.MOST_OF_USER", 2)
+        play(scenario)
+
+
+# -- the store ---------------------------------------------------------------------------------------------
+
+
+async def restart(lab: Lab, store: MemoryStore, down: float = 0.0) -> None:
+    await lab.server.stop()
+    await asyncio.sleep(down)
+    await lab.restart(store)
+
+
+def test_messages_survive_a_restart_in_their_order() -> None:
+    store = MemoryStore()
+
+    async def scenario(lab: Lab) -> None:
+        await restart(lab, store)
+        (alice,) = await phones(lab, "alice")
+        for number in range(3):
+            await alice.accepted(alice.submit(BOB, f"number {number}"))
+        sent = lab.server.sms.control.send("from the API", impi="bob@ims.test", validity=50)
+        assert sent.waits_for == "no phone of bob@ims.test is registered now"
+        assert len(store.kinds["sms"]) == 4
+        await restart(lab, store)
+        assert pending(lab) == 4
+        await asyncio.sleep(60)
+        assert pending(lab) == 3, "one expired"
+        (bob,) = await phones(lab, "bob")
+        for number in range(3):
+            received = await bob.receive()
+            assert received.text == f"number {number}"
+            await received.acknowledge()
+        assert not store.kinds["sms"]
+
+    play(scenario)
+
+
+def test_what_expired_while_the_server_was_down_is_not_sent() -> None:
+    store = MemoryStore()
+
+    async def scenario(lab: Lab) -> None:
+        await restart(lab, store)
+        (alice,) = await phones(lab, "alice")
+        await alice.accepted(alice.submit(BOB, validity=EnhancedValidity.of_seconds(10)))
+        await restart(lab, store, down=20)
+        (bob,) = await phones(lab, "bob")
+        await asyncio.sleep(5)
+        assert bob.idle
+        assert not store.kinds["sms"]
+
+    play(scenario)
+
+
+def test_an_rp_ack_for_a_message_of_an_earlier_process_is_understood() -> None:
+    store = MemoryStore()
+
+    async def scenario(lab: Lab) -> None:
+        await restart(lab, store)
+        alice, bob = await phones(lab, "alice", "bob")
+        await alice.accepted(alice.submit(BOB))
+        received = await bob.receive()
+        await restart(lab, store)
+        await bob.register()
+        again = await bob.receive()
+        await received.acknowledge()
+        assert pending(lab) == 0
+        await asyncio.sleep(100)
+        assert bob.idle
+        assert again.rp.user_data == received.rp.user_data
+
+    play(scenario)
+
+
+def test_a_message_whose_202_was_lost_in_a_crash_is_not_taken_twice() -> None:
+    store = MemoryStore()
+
+    async def scenario(lab: Lab) -> None:
+        await restart(lab, store)
+        (alice,) = await phones(lab, "alice")
+        first = alice.submit(BOB)
+        await alice.accepted(first)
+        await restart(lab, store)
+        await alice.register()
+        assert first.transaction is not None
+        request = first.transaction.request
+        copy = alice.peer.build(
+            "MESSAGE",
+            request.uri,
+            [
+                (name, lines[0])
+                for name, lines in request.fields.items()
+                if name not in ("Via", "Content-Length")
+            ],
+            request.body,
+        )
+        await alice.accepted(alice.peer.send_request(copy))
+        assert pending(lab) == 1
+
+    play(scenario)
+
+
+def test_a_full_disk_refuses_the_message_and_costs_no_other() -> None:
+    store = MemoryStore()
+
+    async def scenario(lab: Lab) -> None:
+        await restart(lab, store)
+        (alice,) = await phones(lab, "alice")
+        await alice.accepted(alice.submit(BOB, "kept"))
+        store.full = True
+        assert await alice.refused(alice.submit(BOB, "refused")) == (41, 0xC2)
+        store.full = False
+        (bob,) = await phones(lab, "bob")
+        received = await bob.receive()
+        assert received.text == "kept"
+        store.full = True
+        await received.acknowledge()
+        assert pending(lab) == 0
+        store.full = False
+
+    play(scenario)
+
+
+def test_a_record_that_cannot_be_read_is_left_alone_and_said() -> None:
+    store = MemoryStore()
+    store.records("sms").put("broken", {"impi": "bob@ims.test", "impu": "", "tpdu": "zz"})
+
+    async def scenario(lab: Lab) -> None:
+        await restart(lab, store)
+        assert "the record of SMS broken cannot be read and is left alone" in lab.log_text()
+        assert list(store.kinds["sms"]) == ["broken"]
+
+    play(scenario)
+
+
+def test_octets_with_a_length_of_their_own_survive_too() -> None:
+    store = MemoryStore()
+
+    async def scenario(lab: Lab) -> None:
+        await restart(lab, store)
+        content = Octets(b"\x05\x00\x03\x01\x02", 77, True)
+        lab.server.sms.control.send(content, impi="bob@ims.test", pid=64, dcs=0xF6)
+        await restart(lab, store)
+        (bob,) = await phones(lab, "bob")
+        transaction = await bob.peer.expect("MESSAGE")
+        assert transaction.request.body.endswith(b"\x4d\x05\x00\x03\x01\x02")
+        bob.peer.respond(transaction, 200)
+        lab.server.sms.control.flush("bob@ims.test")
+
+    play(scenario)
