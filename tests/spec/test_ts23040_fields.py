@@ -89,6 +89,7 @@ def test_s923121_relative_validity(values: range, period) -> None:  # type: igno
         ("00000000000000", None, False),  # 000: no validity period.
         ("01000000000000", 5 * MINUTE, False),  # 001: as in the relative form.
         ("023c0000000000", MINUTE, False),  # 010: seconds.
+        ("02000000000000", None, False),  # Of these 0 is reserved.
         ("03100203000000", HOUR + 20 * MINUTE + 30, False),  # 011: hours, minutes, seconds, as in TP-SCTS.
         ("40000000000000", None, True),  # Bit 6: one attempt only.
         ("043c0000000000", None, False),  # Others are reserved.

@@ -59,7 +59,7 @@ class Corpus:
             return RelativeValidity(self.octet())
         if drawn == 2:
             return AbsoluteValidity(self.timestamp())
-        return EnhancedValidity.of_seconds(self.octet(), self.flag()) if drawn == 3 else None
+        return EnhancedValidity.of_seconds(self.random.randint(1, 255), self.flag()) if drawn == 3 else None
 
     def header(self) -> Header | None:
         elements = []

@@ -89,7 +89,9 @@ class EnhancedValidity:
 
     @classmethod
     def of_seconds(cls, seconds: int, single_shot: bool = False) -> EnhancedValidity:
-        """A period of 0 to 255 seconds."""
+        """A period of 1 to 255 seconds."""
+        if not 0 < seconds < 256:
+            raise ValueError(f"an enhanced validity period has 1 to 255 seconds, not {seconds}")
         return cls(bytes((0x02 | single_shot << 6, seconds, 0, 0, 0, 0, 0)))
 
     @property
@@ -108,7 +110,7 @@ class EnhancedValidity:
         if kind == 1 and value:
             return RelativeValidity(value[0]).seconds
         if kind == 2 and value:
-            return value[0]
+            return value[0] or None  # 0 is reserved.
         if kind == 3 and len(value) >= 3:
             return _clock_seconds(value)
         return None
