@@ -1,13 +1,47 @@
-"""The life of a security agreement through the whole server (TS 33.203 §7, TS 24.229 §5.2.2, RFC 3329)."""
+"""The life of a security agreement through the whole server (TS 33.203 §7, TS 24.229 §5.2.2)."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 
-from support.lab import Lab, play
-from support.secure_phone import SECURE, secure_phone
+from libreims.ipsec.agreement import State
+from libreims.proto.sip.message import Response
+from libreims.users.bindings import Binding
+from support.lab import DOMAIN, Lab, play
+from support.secure_phone import SECURE, SecurePhone, secure_phone
+
+REG = (("Event", "reg"), ("Expires", "600000"))
+LINGER = 32.0
+"""64*T1 of the lab."""
+
+
+def states(lab: Lab) -> list[State]:
+    assert lab.server.agreements is not None
+    return [each.state for each in lab.server.agreements]
+
+
+def binding_of(lab: Lab) -> Binding:
+    (binding,) = lab.server.bindings
+    return binding
+
+
+async def registered(lab: Lab, name: str = "alice", transport: str = "UDP") -> SecurePhone:
+    phone = await secure_phone(lab, name, transport)
+    answer = await phone.secure()
+    assert answer.status == 200, lab.log_text()
+    return phone
+
+
+async def left(*phones: SecurePhone) -> None:
+    """De-register, and wait until the agreements are gone."""
+    for phone in phones:
+        assert (await phone.refresh(Expires="0")).status == 200
+    await asyncio.sleep(LINGER + 2)
+    for phone in phones:
+        phone.forget()
 
 
 @pytest.mark.parametrize("transport", ["UDP", "TCP"])
@@ -17,11 +51,251 @@ def test_a_phone_registers_and_leaves(transport: str, ipv6: bool) -> None:
         alice = await secure_phone(lab, "alice", transport, ipv6=ipv6)
         answer = await alice.secure()
         assert answer.status == 200, lab.log_text()
-        (binding,) = lab.server.bindings
+        assert states(lab) == [State.AGREED]
+        binding = binding_of(lab)
         assert binding.protected
+        assert binding.flow.local == alice.peer_port
+        assert alice.way is not None and binding.flow.remote == (alice.host, alice.way.port_c)
+        assert f":{alice.peer_port[1]};lr>" in (answer.get("Service-Route") or "")
         assert len(list(lab.inside.associations)) == 8
         assert (await alice.refresh(Expires="0")).status == 200
-        await asyncio.sleep(100)
+        assert states(lab) == [State.ENDING]
+        await asyncio.sleep(LINGER - 2)
+        assert states(lab) == [State.ENDING]
+        await asyncio.sleep(4)
+        assert states(lab) == []
         alice.forget()
 
     play(scenario, SECURE)
+
+
+def test_responses_leave_from_our_client_port_to_the_phones_server_port() -> None:
+    """TS 33.203 §7.1 over UDP, with `rport` and without; requests of the server do so too."""
+
+    async def scenario(lab: Lab) -> None:
+        alice = await registered(lab)
+        agreement = next(iter(lab.server.agreements or ()))
+        ours, theirs = agreement.ours, agreement.theirs
+        outcome = alice.send("SUBSCRIBE", f"sip:alice@{DOMAIN}", REG)
+        assert (await outcome.final()).status == 200
+        alice.respond(await alice.expect("NOTIFY"), 200)
+        without = alice.build("OPTIONS", f"sip:{DOMAIN}")
+        without.prepend("Via", f"SIP/2.0/UDP {alice.host}:{alice.port_s};branch=z9hG4bKplain")
+        assert alice.ports is not None
+        alice.transport.send(without.encode(), alice.flow)
+        await asyncio.sleep(1)
+        paths = {(packet.source, packet.destination) for packet in lab.inside.trace or ()}
+        assert paths == {
+            ((alice.host, theirs.port_c), ("10.0.0.1", ours.port_s)),
+            (("10.0.0.1", ours.port_c), (alice.host, theirs.port_s)),
+        }
+        await left(alice)
+
+    play(scenario, SECURE, trace=True)
+
+
+def test_a_refresh_without_a_challenge_goes_on_with_the_agreement() -> None:
+    """The Security-Client that comes with it is for a challenge that does not come (TS 24.229 §5.1.1.4.1)."""
+
+    async def scenario(lab: Lab) -> None:
+        alice = await registered(lab)
+        before = list(lab.inside.associations)
+        for _ in range(40):
+            await asyncio.sleep(1800)
+            assert (await alice.refresh()).status == 200
+        assert list(lab.inside.associations) == before
+        assert states(lab) == [State.AGREED]
+        await left(alice)
+
+    play(scenario, SECURE)
+
+
+def test_an_agreement_ends_with_its_registration() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice = await registered(lab)
+        await asyncio.sleep(3595)
+        assert states(lab) == [State.AGREED]
+        await asyncio.sleep(20)
+        assert not list(lab.server.bindings)
+        assert states(lab) == [State.ENDING]
+        await asyncio.sleep(LINGER)
+        assert states(lab) == []
+        alice.forget()
+
+    play(scenario, SECURE)
+
+
+@pytest.mark.parametrize("transport", ["UDP", "TCP"])
+def test_re_registration_has_old_and_new_associations_for_a_while(transport: str) -> None:
+    """TS 33.203 §7.4: same server ports, new client ports and SPIs; the old set goes once the new is used."""
+
+    async def scenario(lab: Lab) -> None:
+        alice = await registered(lab, transport=transport)
+        first = next(iter(lab.server.agreements or ()))
+        port = alice.peer_port
+        challenge = await alice.ask()
+        assert challenge.status == 401
+        assert states(lab) == [State.AGREED, State.OFFERED]
+        answer = await alice.confirm(await alice.enter(challenge)).final()
+        assert answer.status == 200
+        assert alice.peer_port == port, "the server port stays"
+        assert states(lab) == [State.SUPERSEDED, State.AGREED]
+        second = list(lab.server.agreements or ())[1]
+        assert second.ours.port_c != first.ours.port_c
+        assert second.ours.spi_c != first.ours.spi_c
+        assert binding_of(lab).flow.remote == second.phone
+        await asyncio.sleep(600)
+        assert states(lab) == [State.SUPERSEDED, State.AGREED], "nothing has come through the new one"
+        assert (await alice.send("OPTIONS", f"sip:{DOMAIN}").final()).status == 200
+        await asyncio.sleep(LINGER + 2)
+        assert states(lab) == [State.AGREED]
+        await left(alice)
+
+    play(scenario, SECURE)
+
+
+def test_a_phone_that_falls_back_to_the_old_agreement_is_reached_there() -> None:
+    """It never got the 200 through the new one, dropped that and refreshes through the old one."""
+
+    async def scenario(lab: Lab) -> None:
+        alice = await registered(lab)
+        old, said = alice.way, alice.server_says
+        assert (await alice.secure()).status == 200
+        assert alice.ports is not None and alice.way is not None and old is not None
+        alice.ports.use(old)
+        alice.ports.remove(alice.way)
+        alice.way, alice.server_says = old, said
+        assert (await alice.refresh()).status == 200
+        assert states(lab) == [State.AGREED, State.SUPERSEDED]
+        assert (await alice.send("SUBSCRIBE", f"sip:alice@{DOMAIN}", REG).final()).status == 200
+        alice.respond(await alice.expect("NOTIFY"), 200)
+        await left(alice)
+
+    play(scenario, SECURE)
+
+
+def test_a_phone_that_was_switched_off_registers_anew() -> None:
+    """All that it had is gone; it starts unprotected, with SPIs and ports that it may have had before."""
+
+    async def scenario(lab: Lab) -> None:
+        alice = await registered(lab)
+        before = alice.peer_port
+        alice.forget()
+        alice.serial = itertools.count(1000, 2)
+        alice.call_id = "after-restart"
+        assert (await alice.secure()).status == 200
+        assert alice.peer_port != before
+        assert states(lab) == [State.SUPERSEDED, State.AGREED]
+        assert len(lab.server.bindings) == 1
+        await asyncio.sleep(LINGER + 2)
+        assert states(lab) == [State.AGREED]
+        await left(alice)
+
+    play(scenario, SECURE)
+
+
+def test_an_offer_that_nobody_takes_is_gone_after_four_minutes() -> None:
+    """reg-await-auth, TS 24.229 §7.8; and a second challenge voids the first offer at once."""
+
+    async def scenario(lab: Lab) -> None:
+        alice = await secure_phone(lab, "alice")
+        for _ in range(3):
+            assert (await alice.ask()).status == 401
+        assert states(lab) == [State.OFFERED]
+        assert len(list(lab.inside.associations)) == 4
+        await asyncio.sleep(245)
+        assert states(lab) == []
+        assert "ESP does not get through between phone and server" in lab.log_text()
+
+    play(scenario, SECURE)
+
+
+def test_two_phones_and_all_that_a_phone_subscribes_to() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await registered(lab), await registered(lab, "bob", "TCP")
+        for phone in (alice, bob):
+            outcome = phone.send("SUBSCRIBE", f"sip:{phone.name}@{DOMAIN}", REG)
+            assert (await outcome.final()).status == 200
+            phone.respond(await phone.expect("NOTIFY"), 200)
+        assert (await alice.secure()).status == 200
+        await asyncio.sleep(6)
+        notify = await alice.expect("NOTIFY")
+        assert alice.way is not None and notify.flow.remote == alice.way.client, "it came the new way"
+        alice.respond(notify, 200)
+        lab.server.registrar.unregister(binding_of_user(lab, "bob").contact)
+        last = await bob.expect("NOTIFY")
+        assert "terminated" in (last.request.get("Subscription-State") or "")
+        bob.respond(last, 200)
+        await asyncio.sleep(LINGER + 5)
+        assert states(lab) == [State.AGREED]
+        bob.forget()
+        await left(alice)
+
+    play(scenario, SECURE)
+
+
+def binding_of_user(lab: Lab, name: str) -> Binding:
+    return next(each for each in lab.server.bindings if each.impi == f"{name}@{DOMAIN}")
+
+
+def test_normal_and_emergency_registration_have_an_agreement_each() -> None:
+    """TS 24.229 §5.1.6.2: the emergency registration is one of its own, with associations of its own."""
+
+    async def scenario(lab: Lab) -> None:
+        alice = await registered(lab)
+        normal, way, said = alice.ports, alice.peer_port, alice.server_says
+        alice.ports, alice.server_says = None, ""
+        alice.port_s, alice.suffix, alice.call_id = 6100, ";sos", "emergency"
+        assert (await alice.secure()).status == 200
+        assert alice.peer_port != way
+        assert states(lab) == [State.AGREED, State.AGREED]
+        assert len(lab.server.bindings) == 2
+        # Its end leaves the other one alone.
+        assert (await alice.refresh(Expires="0")).status == 200
+        await asyncio.sleep(LINGER + 2)
+        assert states(lab) == [State.AGREED]
+        assert alice.ports is not None and normal is not None
+        alice.transport.end_protection(alice.ports)
+        alice.ports, alice.peer_port, alice.server_says = normal, way, said
+        alice.suffix, alice.call_id = "", "reg-alice"
+        lab.server.registrar.unregister(binding_of(lab).contact)
+        await asyncio.sleep(LINGER + 2)
+        alice.forget()
+
+    play(scenario, SECURE)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_phones_on_a_bad_network(seed: int) -> None:
+    """Packets are lost and come twice, in clear and inside: all register, renew and leave, nothing stays."""
+
+    async def scenario(lab: Lab) -> None:
+        phones = [await secure_phone(lab, name) for name in ("alice", "bob", "carol", "dave")]
+
+        async def day(phone: SecurePhone) -> None:
+            for _ in range(6):
+                await renewed(phone)
+                await asyncio.sleep(1700)
+            final = await phone.refresh(Expires="0")
+            assert final.status == 200
+
+        await asyncio.gather(*map(day, phones))
+        await asyncio.sleep(250)
+        assert states(lab) == []
+        for phone in phones:
+            phone.forget()
+
+    play(scenario, SECURE, seed=seed, loss=0.15, duplicate=0.1, jitter=0.02)
+
+
+async def renewed(phone: SecurePhone) -> None:
+    """Register with a new agreement; what is lost for good is tried again, as phones do."""
+    for _ in range(5):
+        try:
+            answer: Response = await phone.secure()
+        except AssertionError:
+            phone.sim.count = 0
+            continue
+        if answer.status == 200:
+            return
+    raise AssertionError(f"{phone.name} does not get through")

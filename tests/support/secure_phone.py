@@ -82,7 +82,8 @@ class SecurePhone(Peer):
 
     async def ask(self, **fields: Any) -> Response:
         """REGISTER 1, its answer."""
-        fields.setdefault("Security_Client", self.propose())
+        if "Security_Client" not in fields:
+            fields["Security_Client"] = self.propose()
         if self.server_says:
             fields.setdefault("Security_Verify", self.server_says)
         return await self.send_request(self.request(self.sim.first(DOMAIN), **fields)).final()

@@ -115,8 +115,9 @@ class Callflow:
     def outside(self, message: Message, flow: Flow) -> None:
         """A message outside of the IPsec that what it belongs to began in."""
         self._counters.error("sip_unprotected")
+        what = message.method if isinstance(message, Request) else message.status
         self._log.warn(
-            f"{message_name(message)} from {text(flow.remote)} ({flow.transport}) is refused: it belongs to "
+            f"{what} from {text(flow.remote)} ({flow.transport}) is refused: it belongs to "
             "what the phone began through IPsec and did not come through the same phone's IPsec",
             id=self._numbers.of(message.call_id),
         )

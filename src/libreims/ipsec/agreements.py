@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from libreims.base.bus import Bus
 from libreims.base.clock import Clock
@@ -223,9 +224,12 @@ class Agreements:
         for other in tuple(self.beside(agreement)):
             if other is not agreement:
                 self._fire(other, Event.REPLACED)
+                other.way.heard = None
+                agreement.way.heard = partial(self.used, agreement)
 
     def used(self, agreement: Agreement) -> None:
-        """A request came through an agreement: those that it replaced may go soon (TS 24.229 §5.2.2)."""
+        """A message came through an agreement: those that it replaced may go soon (TS 24.229 §5.2.2)."""
+        agreement.way.heard = None
         beside = self._by_port[agreement.local]
         if agreement.state is State.AGREED and len(beside) > 1:
             for other in tuple(beside):

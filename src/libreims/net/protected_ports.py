@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Way:
     """One set of associations: which ports of ours and of the phone belong together."""
 
-    __slots__ = ("agreed", "client", "connection", "flow", "port_c", "server", "socket")
+    __slots__ = ("agreed", "client", "connection", "flow", "heard", "port_c", "server", "socket")
 
     socket: DatagramSocket
 
@@ -37,6 +37,8 @@ class Way:
         self.flow = Flow("UDP", local, client)
         self.agreed = False
         """Whether it is or was in use, not only offered."""
+        self.heard: Callable[[], None] | None = None
+        """Called with each datagram that comes this way."""
         self.connection: Connection | None = None
         """The TCP connection that we opened."""
 
@@ -161,10 +163,12 @@ class ProtectedPorts:
 
     def _received(self, data: bytes, remote: Address) -> None:
         way = self._ways.get(remote)
-        if way is not None:
-            self._transport.datagram(data, way.flow)
-        else:
+        if way is None:
             self._transport.stranger("datagram", remote, self.local)
+            return
+        if way.heard is not None:
+            way.heard()
+        self._transport.datagram(data, way.flow)
 
     def _accept(self, stream: Stream) -> Connection:
         connection = self._transport.accepted(stream, self.local)
