@@ -115,7 +115,7 @@ class Callflow:
     def outside(self, message: Message, flow: Flow) -> None:
         """A message outside of the IPsec that what it belongs to began in."""
         self._counters.error("sip_unprotected")
-        what = message.method if isinstance(message, Request) else message.status
+        what = message.status if isinstance(message, Response) else message_name(message)[4:].upper()
         self._log.warn(
             f"{what} from {text(flow.remote)} ({flow.transport}) is refused: it belongs to "
             "what the phone began through IPsec and did not come through the same phone's IPsec",
