@@ -46,6 +46,7 @@ from libreims.hss.sequence_record import SequenceRecords
 from libreims.ipsec.admission import Admission
 from libreims.ipsec.agreements import Agreements
 from libreims.ipsec.choice import offer_of
+from libreims.ipsec.view import AgreementViews
 from libreims.media.relay import MediaRelay
 from libreims.net.address import text
 from libreims.net.port import Address, Flow, Network, TcpOptions
@@ -136,8 +137,7 @@ class Server:
         self._tunnel: Tunnel | None = None
         self._security = Security(config, log.layer("ipsec"))
         self._with_tunnel = partial(self._protect, wheel, tokens, bus, router)
-        self.agreements: Agreements | None = None
-        """None where there is no IPsec."""
+        self.ipsec = AgreementViews()
         self.without_ipsec = ""
         """Why there is none although there should be."""
 
@@ -215,6 +215,7 @@ class Server:
                 registrar=self.registrar,
                 dialogs=self.control,
                 sms=self.sms.control,
+                ipsec=self.ipsec,
                 quit=quit,
             ),
             MetricSources(
@@ -228,6 +229,11 @@ class Server:
                 registering.histogram,
             ),
         )
+
+    @property
+    def agreements(self) -> Agreements | None:
+        """The security agreements; None where there is no IPsec."""
+        return self.ipsec.agreements
 
     async def start(self) -> None:
         """Take over what the store has and open the SIP sockets.
@@ -275,7 +281,7 @@ class Server:
 
     def _protect(self, clock: Clock, tokens: Tokens, bus: Bus, router: Router, tunnel: Tunnel) -> None:
         log = self.log.layer("ipsec")
-        self.agreements = Agreements(
+        self.ipsec.agreements = agreements = Agreements(
             offer_of(self.config.current, missing(), log.warn),
             tunnel,
             self.transport,
@@ -286,8 +292,8 @@ class Server:
             log,
             linger=lambda: 64 * self.config.current.timer_t1,
         )
-        self._security.begin(self.agreements)
-        router.admit = Admission(self.agreements, log)
+        self._security.begin(agreements)
+        router.admit = Admission(agreements, log)
 
     async def stop(self) -> None:
         """End calls with BYE, wait a moment for the answers, close everything."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from libreims.api import common, dialogs, logs, messaging, settings, sim_events, users
+from libreims.api import common, dialogs, ipsec, logs, messaging, settings, sim_events, users
 from libreims.api.authentication import Authentication
 from libreims.api.connection import Connection
 from libreims.api.dispatch import Dispatcher
@@ -34,13 +34,14 @@ class RemoteApi:
         self._metrics = metrics
         self.table = Table(events=NAMES)
         self.dispatcher = Dispatcher(self.table, services)
-        views = UserViews(services.config, services.bindings, services.sms.pending)
+        views = UserViews(services.config, services.bindings, services.sms.pending, services.ipsec)
         self.events = Events(services, views, lambda: self.dispatcher.time)
         self.dispatcher.left = self.events.leave
         self.table.add(common.commands(services, self.table, self.events))
         self.table.add(settings.commands(services))
         self.table.add(logs.commands(services))
         self.table.add(users.commands(services))
+        self.table.add(ipsec.commands(services))
         self.table.add(dialogs.commands(services))
         self.table.add(messaging.commands(services))
         self._authentication = Authentication(services.config, services.clock, services.tokens)

@@ -12,6 +12,7 @@ from libreims.base.log import Log
 from libreims.base.tokens import Tokens
 from libreims.call.control import DialogControl
 from libreims.config.store import ConfigStore
+from libreims.ipsec.view import AgreementViews
 from libreims.registrar.register import Registrar
 from libreims.sms.control import SmsControl
 from libreims.users.admin import UserAdmin
@@ -36,5 +37,6 @@ class ApiServices:
     registrar: Registrar
     dialogs: DialogControl
     sms: SmsControl
+    ipsec: AgreementViews
     quit: Callable[[], None]
     """Begins the ordered end of the program; returns at once."""

@@ -91,7 +91,7 @@ class UserCommands:
         self._registrar = services.registrar
         self._admin = services.admin
         self._dialogs = services.dialogs
-        self._views = UserViews(services.config, services.bindings, services.sms.pending)
+        self._views = UserViews(services.config, services.bindings, services.sms.pending, services.ipsec)
 
     def get(self, client: Client, registered_only: bool = False) -> Members:
         """All users, or those that have a binding."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from libreims.call.dialog_view import DialogView
 from libreims.config.store import ConfigStore
+from libreims.ipsec.view import AgreementViews
 from libreims.users.bindings import Binding, Bindings
 from libreims.users.profile import public_uri
 from libreims.users.subscriber import Subscriber
@@ -23,9 +24,14 @@ class UserViews:
     """Makes the elements of `users`."""
 
     def __init__(
-        self, config: ConfigStore, bindings: Bindings, pending_sms: Callable[[str], int] = lambda impi: 0
+        self,
+        config: ConfigStore,
+        bindings: Bindings,
+        pending_sms: Callable[[str], int] = lambda impi: 0,
+        ipsec: AgreementViews | None = None,
     ) -> None:
         """`pending_sms`: messages that wait for the user with an IMPI."""
+        self._ipsec = ipsec or AgreementViews()
         self._config = config
         self._bindings = bindings
         self._pending_sms = pending_sms
@@ -61,6 +67,9 @@ class UserViews:
         if binding.emergency:
             shown["sos"] = True
         shown["expires"] = self._bindings.remaining(binding)
+        agreement = self._ipsec.of(binding)
+        if agreement is not None:
+            shown["ipsec"] = dataclasses.asdict(agreement)
         return shown
 
 

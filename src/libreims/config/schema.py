@@ -306,26 +306,23 @@ class Settings(Checks):
         True,
         Boolean(),
         "Protect SIP with IPsec (TS 33.203). False lets phones that require it register without.",
-        state=LATER,
     )
     ipsec_tun_setup_script_filename: str = prop(
         "/tmp/.ipsec_tun_setup_script",
         FileName(),
         "Script that is written to set up the TUN interface.",
-        state=LATER,
     )
     ipsec_aalg_list: tuple[str, ...] = prop(
-        (), ListOf(Choice(*IPSEC_AALG)), "Authentication algorithms of IPsec.", state=LATER
+        (), ListOf(Choice(*IPSEC_AALG)), "Authentication algorithms of IPsec."
     )
     ipsec_ealg_list: tuple[str, ...] = prop(
         (),
         ListOf(Choice(*IPSEC_EALG, ignored=("des-cbc",))),
         "Encryption algorithms of IPsec.",
-        state=LATER,
     )
-    ipsec_mtu: int = prop(1400, Integer(68, 65535), "MTU of the IPsec interface.", state=LATER)
-    ipsec_ifname: str | None = prop(None, Text(), "Existing TUN interface to use.", state=LATER)
-    ipsec_netns: str | None = prop(None, Text(), "Network namespace of `ipsec_ifname`.", state=LATER)
+    ipsec_mtu: int = prop(1400, Integer(68, 65535), "MTU of the IPsec interface.")
+    ipsec_ifname: str | None = prop(None, Text(), "Existing TUN interface to use.")
+    ipsec_netns: str | None = prop(None, Text(), "Network namespace of `ipsec_ifname`.")
 
     # SGs, Cx, Rx, N5
     sctp_addr: Address | None = prop(

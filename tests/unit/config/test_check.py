@@ -35,15 +35,15 @@ def test_a_good_file(tmp_path: Path) -> None:
 
 
 def test_a_bad_file(tmp_path: Path) -> None:
-    path = write(tmp_path, 'sip_addr: "::1", domain: "d",\nlog_sync: 5, ipsec_mtu: 1')
+    path = write(tmp_path, 'sip_addr: "::1", domain: "d",\nlog_sync: 5, cx_watchdog_duration: -1')
     status, output, errors = run(check, path)
     assert status == 1
     assert errors == (
         f"Error: {path}:2:1: log_sync: true or false expected, not 5\n"
-        f"Error: {path}:2:14: ipsec_mtu: 1 is out of range: 68 to 65535\n"
+        f"Error: {path}:2:14: cx_watchdog_duration: -1 is out of range: 0 to 36000000\n"
         f"{path}: 2 errors\n"
     )
-    assert output == f"Warning: {path}:2: property 'ipsec_mtu': not implemented yet\n"
+    assert output == f"Warning: {path}:2: property 'cx_watchdog_duration': not implemented yet\n"
 
 
 def test_a_file_without_an_address_to_listen_on(tmp_path: Path) -> None:
