@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Way:
     """One set of associations: which ports of ours and of the phone belong together."""
 
-    __slots__ = ("agreed", "client", "connection", "flow", "heard", "port_c", "server", "socket")
+    __slots__ = ("client", "connection", "flow", "heard", "port_c", "server", "socket")
 
     socket: DatagramSocket
 
@@ -35,8 +35,6 @@ class Way:
         self.server = server
         """Where everything of ours goes."""
         self.flow = Flow("UDP", local, client)
-        self.agreed = False
-        """Whether it is or was in use, not only offered."""
         self.heard: Callable[[], None] | None = None
         """Called with each datagram that comes this way."""
         self.connection: Connection | None = None
@@ -90,8 +88,7 @@ class ProtectedPorts:
         return way
 
     def use(self, way: Way) -> None:
-        """From now on requests, and responses over UDP, take this way."""
-        way.agreed = True
+        """From now on requests take this way."""
         self._current = way
 
     def remove(self, way: Way) -> None:
@@ -145,13 +142,17 @@ class ProtectedPorts:
         return connection
 
     def _way(self, remote: Address) -> Way | None:
-        """The way in use; until a new one is, only the answers to what came over it take it.
+        """Answers go back the way that the request came, known by its client port; all else the one in use.
 
-        It is known by the phone's client port, which a response without `rport` in its Via has lost: such an
-        answer takes the way in use, where the phone listens too (TS 33.203 §7.4).
+        A phone that still uses older associations may have dropped the new ones, and one that answers an
+        offer has no others.  Without `rport` in its Via an answer has lost that port (TS 33.203 §7.4).
         """
-        way = self._ways.get(remote)
-        return way if way is not None and not way.agreed else self._current
+        return self._ways.get(remote) or self._current
+
+    def toward(self, flow: Flow) -> Flow:
+        """The flow of a new request: the way in use, whatever the phone was known by before."""
+        way = self._current
+        return flow if way is None or flow.connection else Flow(flow.transport, self.local, way.server)
 
     def ended(self, connection: Connection) -> None:
         """A connection is gone."""

@@ -187,8 +187,13 @@ class SipTransport:
 
     def current(self, flow: Flow) -> Flow:
         """The flow of a new request to who is known by an earlier one."""
-        local = self._moved.get(flow.local) if self._moved else None
-        return flow if local is None else Flow(flow.transport, local, flow.remote)
+        if not self.protected:
+            return flow
+        local = self._moved.get(flow.local)
+        if local is not None:
+            flow = Flow(flow.transport, local, flow.remote)
+        ports = self.protected.get(flow.local)
+        return flow if ports is None else ports.toward(flow)
 
     def fits(self, flow: Flow, known: Flow) -> bool:
         """Whether a message may belong to what began on another flow.
