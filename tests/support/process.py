@@ -171,10 +171,14 @@ class Server(Program):
         *,
         host: str = "",
         ipv6: bool = False,
+        host6: str = "",
         prefix: Sequence[str] = (),
         wait: bool = True,
     ) -> None:
-        """`properties`: configuration without addresses and log; `prefix`: a command that starts commands."""
+        """`properties`: configuration without addresses and log; `prefix`: a command that starts commands.
+
+        `ipv6` adds the IPv6 loopback, `host6` another address on the usual port.
+        """
         self.host = host or loopback()
         self.port = 5060
         self.port6 = free_port("::1") if ipv6 else 0
@@ -183,6 +187,8 @@ class Server(Program):
         addresses = [f'"{self.host}:{self.port}"']
         if ipv6:
             addresses.append(f'"[::1]:{self.port6}"')
+        if host6:
+            addresses.append(f'"[{host6}]:{self.port}"')
         self.config.write_text(
             f'sip_addr: [{", ".join(addresses)}],\nlog_filename: "ims.log", log_sync: true,\n{properties}'
         )
