@@ -13,6 +13,7 @@ from typing import Final
 from libreims.api.client import Frame
 from libreims.base.clock import Clock
 from libreims.base.errors import LibreImsError
+from libreims.base.files import read_small
 from libreims.base.tokens import Tokens
 from libreims.config.schema import ComAuth
 from libreims.config.store import ConfigStore
@@ -116,14 +117,11 @@ def _password(auth: ComAuth) -> str:
         return auth.password
     assert auth.passfile is not None  # the schema wants one of both
     try:
-        with open(auth.passfile, "rb") as file:
-            content = file.read(PASSFILE_SIZE + 1)
+        content = read_small(auth.passfile, PASSFILE_SIZE)
     except OSError as error:
         raise LibreImsError(
             f"the server cannot read its password file {auth.passfile}: {error.strerror or error}"
         ) from None
-    if len(content) > PASSFILE_SIZE:
-        raise LibreImsError(f"the server's password file {auth.passfile} is too long to be one")
     password = content.decode(errors="replace").rstrip("\r\n")
     if not password:
         raise LibreImsError(f"the server's password file {auth.passfile} is empty")

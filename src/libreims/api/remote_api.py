@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from libreims.api import common, dialogs, ipsec, logs, messaging, settings, sim_events, users
+from libreims.api import common, dialogs, ipsec, later, logs, messaging, settings, sim_events, users
 from libreims.api.authentication import Authentication
 from libreims.api.connection import Connection
 from libreims.api.dispatch import Dispatcher
@@ -44,6 +44,7 @@ class RemoteApi:
         self.table.add(ipsec.commands(services))
         self.table.add(dialogs.commands(services))
         self.table.add(messaging.commands(services))
+        self.table.add(later.commands())
         self._authentication = Authentication(services.config, services.clock, services.tokens)
         self.server: WebSocketServer | None = None
         """The WebSocket server, where `com_addr` is set."""

@@ -88,6 +88,8 @@ class Command:
     """Argument for all members that are no parameter, as a dict; "" where such members are ignored."""
     legacy: bool = False
     """Of an older version: works, but `help` does not list it."""
+    later: bool = False
+    """Known, and answered with an error: this version cannot do it."""
     quiet: bool = False
     """Leaves no line in the log when it is used, because it reads the log."""
 
@@ -138,7 +140,7 @@ class Table:
     @property
     def names(self) -> list[str]:
         """What `help` lists."""
-        return [command.name for command in self if not command.legacy]
+        return [command.name for command in self if not command.legacy and not command.later]
 
 
 @dataclass(frozen=True, slots=True)

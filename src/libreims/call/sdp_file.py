@@ -7,10 +7,10 @@ does everything else: a file is there to show a phone what it would not get othe
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Final
 
 from libreims.base.errors import LibreImsError
+from libreims.base.files import read_small
 from libreims.proto.sdp.description import MediaDescription, SdpError, SessionDescription
 from libreims.proto.sdp.offer_answer import rejected
 
@@ -24,11 +24,9 @@ def read_sdp_file(name: str, directory: str = "") -> SessionDescription:
     """The description in a file, relative to `directory`; read anew each time. Raises LibreImsError."""
     path = os.path.join(directory, name)
     try:
-        data = Path(path).read_bytes()
+        data = read_small(path, _LARGEST)
     except OSError as error:
         raise LibreImsError(f"sdp_file {path} cannot be read: {error.strerror or error}") from error
-    if len(data) > _LARGEST:
-        raise LibreImsError(f"sdp_file {path} is no session description: it has {len(data)} bytes")
     try:
         description = SessionDescription.parse(data)
     except SdpError as error:

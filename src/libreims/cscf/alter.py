@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from libreims.base.files import read_small
 from libreims.base.log import LayerLog
 from libreims.config.schema_common import CustomHeader
 from libreims.cscf.modifiers import Content
@@ -20,6 +21,9 @@ from libreims.proto.sip.names import canonical
 IDENTITY: Final = frozenset({"Via", "From", "To", "Call-ID", "CSeq", "Content-Length"})
 """Headers that only octets on their way out can have wrong."""
 
+LARGEST: Final = 65536
+"""Octets of a content file: more fits into no UDP datagram, and hardly a phone."""
+
 ReadFile = Callable[[str], bytes | None]
 """The octets of a file; None (after a line in the log) when it cannot be read."""
 
@@ -29,8 +33,7 @@ def file_reader(log: LayerLog) -> ReadFile:
 
     def read(name: str) -> bytes | None:
         try:
-            with open(name, "rb") as file:
-                return file.read()
+            return read_small(name, LARGEST)
         except OSError as error:
             log.error(
                 f"content file {name} cannot be read: {error.strerror or error}; the body stays as it is"

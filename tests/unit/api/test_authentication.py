@@ -43,7 +43,7 @@ def test_the_password_file_is_read_when_it_is_needed(tmp_path: Path) -> None:
         (tmp_path / "pass").write_text(f"{password}\n")
         assert auth.right("c", {"res": response(password, "N", "c")})
         assert not auth.right("c", {"res": response("other", "N", "c")})
-    for content, why in (("\n", "empty"), ("x" * 5000, "too long")):
+    for content, why in (("\n", "empty"), ("x" * 5000, "it has 5000 bytes")):
         (tmp_path / "pass").write_text(content)
         with pytest.raises(LibreImsError, match=why):
             auth.right("c", {"res": ""})

@@ -12,6 +12,7 @@ def test_the_documentation_lists_as_working_what_is_in_the_table() -> None:
         assert works == {*table.names, "authenticate"}  # that one is of the connection
         legacy = {name for name, state in surface.OTHERS["remote_api_legacy"].items() if state is WORKS}
         assert legacy == {command.name for command in table if command.legacy}
+        assert not {command.name for command in table if command.later} & works
         assert set(table.events) == set(surface.OTHERS["remote_api_event"])
         assert all(each.doc and parameter.doc for each in table for parameter in each.parameters)
 

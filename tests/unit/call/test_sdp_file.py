@@ -60,7 +60,7 @@ def test_it_is_read_anew_each_time(file: Path) -> None:
         (None, "cannot be read: No such file or directory"),
         (b"hello", "cannot be used: SDP"),
         (b"v=0\r\ns=-\r\n", "has no m= line"),
-        (b"v=0\r\n" + b"a=x\r\n" * 20000, "is no session description: it has 100005 bytes"),
+        (b"v=0\r\n" + b"a=x\r\n" * 20000, "cannot be read: it has 100005 bytes, 65536 are the most"),
     ],
 )
 def test_what_is_wrong_with_a_file(tmp_path: Path, content: bytes | None, text: str) -> None:
