@@ -13,6 +13,7 @@ import json
 import ssl
 from collections.abc import AsyncIterator
 from typing import Any
+from unittest.mock import patch
 
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -80,4 +81,5 @@ async def serving(
     try:
         yield Served(lab, host, tls)
     finally:
-        await lab.server.stop()
+        with patch("libreims.server.DRAIN_TIME", 0.02):  # the peers do not answer a BYE by themselves
+            await lab.server.stop()

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Final
 
 from aiohttp import WSMsgType, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from libreims.api.connection import Connection
 from libreims.base.errors import LibreImsError
@@ -116,7 +117,10 @@ class WebSocketServer:
         if len(self._pipes) >= CONNECTIONS:
             self._log.warn(f"{request.remote}: there are {CONNECTIONS} connections already: 503")
             return web.Response(status=503, text="Too many connections.\n")
-        await websocket.prepare(request)
+        try:
+            await websocket.prepare(request)
+        except ConnectionError:  # it has gone already
+            return web.Response(status=400)
         pipe = Pipe(websocket, request, self._log)
         self._pipes.add(pipe)
         try:
@@ -236,10 +240,12 @@ class _ToLog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
         fault = record.exc_info[1] if record.exc_info else None
-        if record.levelno >= logging.ERROR and fault is not None:
-            self._to.exception(record.getMessage(), fault)
-        else:
+        if fault is None:
             self._to.info(record.getMessage())
+        elif isinstance(fault, HttpProcessingError):
+            self._to.info(f"{record.getMessage()}, which is no HTTP: {fault.message[:200]}")
+        else:
+            self._to.exception(record.getMessage(), fault)
 
 
 def _listener(address: Address, log: LayerLog) -> socket.socket:
