@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum
-from functools import cache
+from functools import lru_cache
 
 
 class Alphabet(Enum):
@@ -66,7 +66,7 @@ class DataCoding:
         return group | self.waiting_active << 3 | (self.waiting or 0)
 
 
-@cache
+@lru_cache(256)
 def coding(dcs: int) -> DataCoding:
     """What a TP-DCS octet says (TS 23.038 §4)."""
     group = dcs >> 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from libreims.proto.sms.reader import Reader, invalid
+from libreims.proto.sms.reader import Reader
 from libreims.proto.sms.timestamp import SIZE, Timestamp, read_timestamp
 
 MINUTE: Final = 60
@@ -129,16 +129,14 @@ Validity = RelativeValidity | AbsoluteValidity | EnhancedValidity
 
 
 def read_validity(reader: Reader, form: int) -> Validity | None:
-    """TP-VP of the form that TP-VPF says."""
+    """TP-VP of the form that the two bits of TP-VPF say."""
     if form == FORMAT_NONE:
         return None
     if form == FORMAT_RELATIVE:
         return RelativeValidity(reader.octet("TP-VP"))
     if form == FORMAT_ABSOLUTE:
         return AbsoluteValidity(read_timestamp(reader, "TP-VP"))
-    if form == FORMAT_ENHANCED:
-        return EnhancedValidity(reader.octets(SIZE, "TP-VP"))
-    raise invalid(f"TP-VPF {form}")
+    return EnhancedValidity(reader.octets(SIZE, "TP-VP"))
 
 
 def _clock_seconds(value: bytes) -> int | None:
