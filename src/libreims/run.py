@@ -21,6 +21,8 @@ from libreims.config.load import load
 from libreims.config.schema import Settings
 from libreims.config.source import ConfigErrors, ConfigWarning
 from libreims.config.store import ConfigStore
+from libreims.monitor.monitor import Monitor
+from libreims.monitor.session import Typist
 from libreims.net.address import text
 from libreims.net.esp_tunnel import EspTunnel, open_tunnel
 from libreims.net.sockets import SocketNetwork
@@ -51,7 +53,7 @@ class LoopClock:
 
 
 def run(path: str) -> int:
-    """Run until SIGINT or SIGTERM; returns the exit status."""
+    """Run until a signal or a `quit` ends it; returns the exit status."""
     print(f"LibreIMS version {__version__}, an IMS server for LTE and 5G, Apache-2.0", flush=True)
     try:
         loaded = load(path)
@@ -70,7 +72,8 @@ def run(path: str) -> int:
 
 async def _serve(config: ConfigStore, warnings: Iterable[ConfigWarning]) -> int:
     """Open what belongs to the program, serve, and close it again."""
-    log = _open_log(config)
+    typist = Typist()
+    log = _open_log(config, typist.complain)
     store: Store | None = None
     try:
         log.run_on(asyncio.get_running_loop())
@@ -78,7 +81,7 @@ async def _serve(config: ConfigStore, warnings: Iterable[ConfigWarning]) -> int:
             log.layer("ims").warn(str(warning))
         if config.current.ue_db_filename:
             store = open_store(config.current.ue_db_filename, log.layer("ims"))
-        await _serve_with(config, log, store)
+        await _serve_with(config, log, store, typist)
     finally:
         if store is not None:
             store.close()
@@ -87,9 +90,10 @@ async def _serve(config: ConfigStore, warnings: Iterable[ConfigWarning]) -> int:
     return 0
 
 
-async def _serve_with(config: ConfigStore, log: Log, store: Store | None) -> None:
+async def _serve_with(config: ConfigStore, log: Log, store: Store | None, typist: Typist) -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
+    signals = _signals()
     gc.disable()  # users and registrations of before stay: to look at them over and over doubles the start
     try:
         server = Server(
@@ -104,7 +108,7 @@ async def _serve_with(config: ConfigStore, log: Log, store: Store | None) -> Non
             zone=local_zone,
             tunnel=lambda hosts: _tunnel(hosts, config.current, loop, log),
         )
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in signals:
             loop.add_signal_handler(number, ended.set)
         await server.start()
         gc.collect()
@@ -117,10 +121,20 @@ async def _serve_with(config: ConfigStore, log: Log, store: Store | None) -> Non
     if server.without_ipsec:
         print(f"Warning: {server.without_ipsec}", flush=True)
     log.layer("ims").info(f"started with {users} users on {addresses}")
+    typist.start(Monitor(server.api), log)
     await ended.wait()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in signals:
         loop.remove_signal_handler(number)  # a second signal ends the program at once
+    await typist.stop()
     await server.stop()
+
+
+def _signals() -> list[signal.Signals]:
+    """What ends the program: also the end of its terminal, unless `nohup` says that it does not matter."""
+    signals = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signals.append(signal.SIGHUP)
+    return signals
 
 
 def _tunnel(hosts: Iterable[str], settings: Settings, loop: asyncio.AbstractEventLoop, log: Log) -> EspTunnel:
@@ -149,7 +163,7 @@ def local_zone(utc: float) -> int:
     return round(time.localtime(utc).tm_gmtoff / 900)
 
 
-def _open_log(config: ConfigStore) -> Log:
+def _open_log(config: ConfigStore, complain: Callable[[str], None]) -> Log:
     settings = config.current
     return Log(
         parse(settings.log_options).options,
@@ -158,4 +172,5 @@ def _open_log(config: ConfigStore) -> Log:
         banner=banner(),
         count=settings.com_log_count,
         sync=settings.log_sync,
+        complain=complain,
     )

@@ -174,6 +174,7 @@ class Server(Program):
         host6: str = "",
         prefix: Sequence[str] = (),
         wait: bool = True,
+        typed: bool = False,
     ) -> None:
         """`properties`: configuration without addresses and log; `prefix`: a command that starts commands.
 
@@ -193,7 +194,7 @@ class Server(Program):
             f'sip_addr: [{", ".join(addresses)}],\nlog_filename: "ims.log", log_sync: true,\n{properties}'
         )
         command = [*prefix, sys.executable, "-m", "libreims", self.config]
-        super().__init__(command, folder / "server.out", folder=folder, name="the server")
+        super().__init__(command, folder / "server.out", folder=folder, name="the server", typed=typed)
         if wait:
             try:
                 self.wait_for(r"(?m)^Ready: ", START_SECONDS)
