@@ -52,6 +52,12 @@ def test_two_phones_register_talk_hold_and_hear_the_echo(tmp_path: Path) -> None
     for message in (
         "REGISTER",
         "401 Unauthorized (REGISTER) AKAv1-MD5",
+        "RP-DATA",
+        "SUBMIT 1/2 'S",
+        "DELIVER 2/2",
+        "SUBMIT 'Yes!'",
+        "202 Accepted (MESSAGE)",
+        "RP-ACK",
         "INVITE tel:1002",
         "180 Ringing",
         "INVITE audio sendonly",

@@ -28,7 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="libreims demo",
         description="Starts the server and two simulated phones on this machine's loopback. They register, "
-        "call each other and an echo. Shows the messages and says whether it worked. Takes 12 seconds.",
+        "text and call each other, and call an echo. Shows the messages and says whether it worked. "
+        "Takes 12 seconds.",
         allow_abbrev=False,
     )
     parser.add_argument("--keep", action="store_true", help="keep the log file when all went well, too")

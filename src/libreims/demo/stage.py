@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from libreims.demo.actor import Actor, Line
 from libreims.demo.cast import Cast, Role
-from libreims.demo.story import audio, call_of
+from libreims.demo.story import audio, call_of, texts_of
 from libreims.net.address import text
 from libreims.ue.ladder import Arrow, Remark, Row, render
 
@@ -72,6 +72,7 @@ def verdict(cast: Cast, a: Actor, b: Actor, seconds: float) -> str:
     back = f"B said {heard['packets_sent']}, A heard {talk['packets']}"
     return (
         f"VERDICT: it works. Two phones registered with their SIMs (AKAv1, Milenage; {where}), "
+        f"texted each other (the first text took {texts_of(b)[0]['parts']} short messages), "
         f"talked ({there}; {back}), held, resumed, hung up; "
         f"{echo['own']} packets of A's own voice came back from {cast.echo}. {seconds:.1f} s."
     )

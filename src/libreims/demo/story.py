@@ -15,25 +15,31 @@ _TALK = 150
 _TALK_AGAIN = 75
 _ECHO = 100
 
+TEXT = "Shall I call you? \u260e One text, though it takes two short messages on its way."
+"""From A to B: too long for one short message, with a character that needs UCS-2."""
+REPLY = "Yes!"
+
 
 def steps_of_a(cast: Cast) -> list[str]:
     """A calls."""
     talk = ["call", cast.b.number, "expect-audio", str(_TALK)]
     hold = ["hold", "expect-silence", "1", "resume", "expect-audio", str(_TALK_AGAIN), "hangup"]
     echo = ["call", cast.echo, "expect-own-audio", str(_ECHO), "hangup"]
-    return ["register", *talk, *hold, *echo, "deregister"]
+    texts = ["sms", cast.b.number, TEXT, "expect-text", REPLY]
+    return ["register", *texts, *talk, *hold, *echo, "deregister"]
 
 
-def steps_of_b() -> list[str]:
+def steps_of_b(cast: Cast) -> list[str]:
     """B is called.  It expects less than A, so that it is never what keeps A waiting."""
+    texts = ["expect-text", TEXT, "sms", cast.a.number, REPLY]
     talk = ["listen", "30", "expect-audio", str(_TALK // 2)]
     held = ["expect-held", "10", "expect-resumed", "10", "expect-audio", str(_TALK_AGAIN // 2)]
-    return ["register", *talk, *held, "expect-hangup", "30", "deregister"]
+    return ["register", *texts, *talk, *held, "expect-hangup", "30", "deregister"]
 
 
 async def play(cast: Cast, a: Actor, b: Actor) -> None:
     """Play it. Raises DemoError at the first thing that goes wrong."""
-    await b.start(steps_of_b())
+    await b.start(steps_of_b(cast))
     await b.reached("register", _STEP)
     await a.start(steps_of_a(cast))
     await a.finished(_PLAY)
@@ -55,7 +61,12 @@ def judge(a: Actor, b: Actor) -> list[str]:
     if problems:
         return problems
     talk, echo, heard = call_of(a, 0), call_of(a, 1), call_of(b, 0)
-    return [*_judge_talk("phone A", talk), *_judge_talk("phone B", heard), *_judge_echo(echo)]
+    return [
+        *_judge_texts(a, b),
+        *_judge_talk("phone A", talk),
+        *_judge_talk("phone B", heard),
+        *_judge_echo(echo),
+    ]
 
 
 def call_of(actor: Actor, number: int) -> Line:
@@ -70,6 +81,22 @@ def audio(call: Line) -> Line:
     """The voice stream of a call."""
     found: Line = call.get("streams", {}).get("audio", {})
     return found
+
+
+def texts_of(actor: Actor) -> list[Line]:
+    """The short messages that a phone got, which told its end."""
+    assert actor.summary is not None
+    found: list[Line] = actor.summary["phone"]["sms_received"]
+    return found
+
+
+def _judge_texts(a: Actor, b: Actor) -> list[str]:
+    problems = []
+    for actor, other, text in ((b, a, TEXT), (a, b, REPLY)):
+        got = [(each["text"], each["sender"], each["over"]) for each in texts_of(actor)]
+        if got != [(text, other.role.number, "sms")]:
+            problems.append(f"{actor.role.name} got {got or 'no short message'}, {text!r} is right")
+    return problems
 
 
 def _judge_talk(name: str, call: Line) -> list[str]:

@@ -32,17 +32,25 @@ def originator(identity: Identity) -> Address:
 
 
 def shown(uris: Iterable[Uri]) -> Address:
-    """The address of someone with these URIs: the first number among them, else the first name."""
-    names = []
-    for uri in uris:
+    """The address of someone with these URIs: the first number among them, else the first name.
+
+    A SIP user part of digits may be an IMSI (TS 23.003 §13.4B), which others are not to see: it counts only
+    where nothing else is a number.
+    """
+    known = list(uris)
+    for uri in sorted(known, key=lambda each: not _is_number(each)):
         keys = candidates(uri)
         number = next((key[4:] for key in keys if key[:4] == "tel:"), "")
         if number:
             address = Address.of_sender(number)
             if address.is_number:
                 return address
-        names.append(uri.user)
-    return named(names[0] if names else "")
+    return named(known[0].user if known else "")
+
+
+def _is_number(uri: Uri) -> bool:
+    """Whether a URI says of itself that it is a telephone number."""
+    return uri.scheme == "tel" or uri.user[:1] == "+" or uri.params.get("user") == "phone"
 
 
 def named(name: str) -> Address:

@@ -18,6 +18,8 @@ registration  REGISTER, and again in time
 subscription  the reg event
 call          one call, as a table of states; outgoing and incoming begin it
 modification  hold, resume, re-INVITE, UPDATE
+short_message texts to TPDUs and back, pure
+sms           short messages sent and received
 phone         all of this together
 script        steps from a command line
 ladder        messages as text, in columns

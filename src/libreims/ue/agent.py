@@ -171,6 +171,8 @@ class Agent:
             features += f';+sip.instance="<urn:gsma:imei:{self.config.imei}>"'
         if self.is_volte:
             features += f';+g.3gpp.icsi-ref="{MMTEL}"'
+        if registration and self.config.sms and self.is_volte:
+            features += ";+g.3gpp.smsip"
         if registration and self.config.video:
             features += ";video"
         return f"<{uri}>{features}"

@@ -26,6 +26,7 @@ from libreims.ue.config import CODECS as PREFERRED
 from libreims.ue.config import (
     EXPIRES,
     IMEI,
+    SMSC,
     PhoneConfig,
     PhoneConfigError,
     SimCard,
@@ -61,6 +62,7 @@ SIM file: a JSON object, or lines `name = value`; names: sim_algo, K, opc, op, s
 examples:
   libreims ue --imsi 001010000000001 --sim sim1 register call 1002 expect-audio 100 hangup
   libreims ue --impi alice --domain ims.test --password secret register listen expect-hangup
+  libreims ue --imsi 001010000000001 --sim sim1 register sms 1002 "See you at 8" report expect-report
   libreims ue --imsi 001010000000001 --sim sim1 --count 100 --rate 50 register wait 10
 
 exit status: 0 when every step succeeded, 1 when one did not, 2 for wrong arguments
@@ -131,6 +133,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--100rel", dest="rel100", action="store_true", help="reliable provisional responses (RFC 3262)")
     add("--precondition", action="store_true", help="preconditions (RFC 3312); brings --100rel along")
     add("--session-expires", type=int, default=0, metavar="SECONDS", help="session timer (RFC 4028)")
+    add = parser.add_argument_group("short messages").add_argument
+    add("--smsc", default=SMSC, metavar="NUMBER|URI", help="SMS centre of the SIM (default %(default)s)")
+    add("--no-sms", action="store_true", help="do not say that the phone does SMS over IP")
     add = parser.add_argument_group("output").add_argument
     add("--ladder", action="store_true", help="print the messages as a ladder at the end")
     add("--trace", action="store_true", help="print every message whole")
@@ -181,6 +186,8 @@ def _config(options: argparse.Namespace) -> PhoneConfig:
         rel100=options.rel100,
         precondition=options.precondition,
         session_expires=options.session_expires,
+        sms=not options.no_sms,
+        smsc=options.smsc,
     )
 
 

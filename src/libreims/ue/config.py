@@ -19,6 +19,8 @@ MMTEL = "urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel"
 EXPIRES = 600_000
 """Seconds of a registration (TS 24.229 §5.1.1.2.1)."""
 IMEI = "35609204-000001-0"
+SMSC = "+15550100"
+"""A number that nobody has: the server takes what comes for any centre."""
 CODECS = ("AMR-WB", "AMR", "PCMU")
 
 SCHEMES = (MD5, AKAV1_MD5, AKAV2_MD5, AKAV2_SHA256)
@@ -98,6 +100,10 @@ class PhoneConfig:
     """Seconds until the dedicated bearer of a call is there; for preconditions."""
     session_expires: int = 0
     """Seconds of the session timer (RFC 4028); 0: none."""
+    sms: bool = True
+    """SMS over IP (TS 24.341): a phone with a SIM says so when it registers."""
+    smsc: str = SMSC
+    """The SMS centre: its number, or the URI that the SIM has for it."""
     rtp_ports: tuple[int, int] = (0, 0)
     """First and last RTP port; zeros: any that the system gives."""
     rtcp_interval: float = 5.0

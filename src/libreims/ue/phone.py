@@ -23,6 +23,7 @@ from libreims.base.tokens import Tokens
 from libreims.net.port import Address, Flow, Network
 from libreims.proto.sip.errors import SipParseError
 from libreims.proto.sip.message import Request, Response
+from libreims.proto.sip.multipart import find
 from libreims.proto.sip.stack import ServerTransaction, SipTimers
 from libreims.proto.sip.uri import Uri
 from libreims.ue.agent import ALLOW, PHONE_TIMERS, Agent, Header
@@ -34,6 +35,8 @@ from libreims.ue.media import MediaSession
 from libreims.ue.outgoing import OutgoingCall
 from libreims.ue.recorder import Recorder
 from libreims.ue.registration import Registration
+from libreims.ue.short_message import SMS_TYPE
+from libreims.ue.sms import Sms
 from libreims.ue.subscription import Subscription
 
 _IN_DIALOG = ("INVITE", "UPDATE", "PRACK", "INFO", "BYE")
@@ -68,7 +71,7 @@ class Phone:
         self.calls: list[Call] = []
         """All calls, the newest last; those that are over too."""
         self.messages: list[Request] = []
-        """MESSAGE requests received."""
+        """MESSAGE requests received that are no RP messages."""
         self._network = network
         self._clock = clock
         self._tokens = tokens
@@ -76,6 +79,8 @@ class Phone:
         self.agent = Agent(network, clock, tokens, config, self, self.recorder, timers)
         self.registration = Registration(self.agent, self.changes.notify)
         self.subscription = Subscription(self.agent, self.registration)
+        self.sms = Sms(self.agent)
+        """Short messages."""
 
     # -- life --------------------------------------------------------------------------------------
 
@@ -200,18 +205,30 @@ class Phone:
         elif method == "INVITE":
             self._invited(transaction)
         elif method == "OPTIONS":
-            headers: list[Header] = [("Allow", ALLOW), ("Accept", "application/sdp")]
+            headers: list[Header] = [("Allow", ALLOW), ("Accept", f"application/sdp, text/plain, {SMS_TYPE}")]
             headers.append(("Supported", ", ".join(self.agent.supported)))
             self._respond(transaction, 200, headers)
         elif method == "MESSAGE":
-            self.messages.append(request)
-            self.recorder.note(f"message from {request.from_.uri_text}, {len(request.body)} octets")
-            self._respond(transaction, 200)
-            self.changes.notify()
+            self._message(transaction)
         elif method in _IN_DIALOG:
             raise Reject(481, f"{method} outside of a dialog")
         else:
             raise Reject(405, f"{method} is nothing a phone answers", headers=(("Allow", ALLOW),))
+
+    def _message(self, transaction: ServerTransaction) -> None:
+        """A short message (TS 24.341 §5.3.2.3), or text (RFC 3428 §7)."""
+        request = transaction.request
+        content_type = request.get("Content-Type") or "text/plain"
+        body = find(content_type, request.body, SMS_TYPE, "render")
+        if body is not None:
+            report = self.sms.received(request, body)
+            self._respond(transaction, 200)
+            report()
+            return
+        self.messages.append(request)
+        self._respond(transaction, 200)
+        self.sms.take_text(request)
+        self.changes.notify()
 
     def _check_require(self, request: Request) -> None:
         """RFC 3261 §8.2.2.3."""

@@ -9,11 +9,12 @@ from typing import Any
 from libreims.proto.sip.digest import MD5, Challenge, Credentials
 from libreims.proto.sip.errors import SipParseError
 from libreims.proto.sip.message import Message, Request, Response
-from libreims.ue import negotiation
+from libreims.ue import negotiation, short_message
 from libreims.ue.call import Call
 from libreims.ue.ladder import Arrow, Remark, Row
 from libreims.ue.phone import Phone
 from libreims.ue.recorder import Entry, Note, SipRecord
+from libreims.ue.short_message import ShortMessage
 
 Json = dict[str, Any]
 
@@ -22,7 +23,9 @@ def label(message: Request | Response) -> str:
     """A message in a few words: method or status, what authentication it carries, what its SDP says."""
     if isinstance(message, Request):
         words = [message.method]
-        if message.method in ("INVITE", "SUBSCRIBE", "MESSAGE") and message.to.tag is None:
+        if message.method == "MESSAGE" and message.content_type == short_message.SMS_TYPE:
+            pass  # where it goes is the same for all; what it carries is what matters
+        elif message.method in ("INVITE", "SUBSCRIBE", "MESSAGE") and message.to.tag is None:
             words.append(message.uri.partition(";")[0].partition("@")[0])
         elif message.method == "REGISTER" and message.expires == 0:
             words.append("expires=0")
@@ -33,8 +36,15 @@ def label(message: Request | Response) -> str:
             words.append(f"({message.cseq.method})")
         words.append(_challenge(message))
     if message.body:
-        words.append(negotiation.summary(message.body) if "sdp" in message.content_type else "")
+        words.append(_body(message))
     return " ".join(word for word in words if word)
+
+
+def _body(message: Message) -> str:
+    kind = message.content_type
+    if "sdp" in kind:
+        return negotiation.summary(message.body)
+    return short_message.summary(message.body) if kind == short_message.SMS_TYPE else ""
 
 
 def _credentials(request: Request) -> str:
@@ -91,6 +101,8 @@ def _headers(message: Message) -> Json:
         fields["status"] = message.status
     if message.body and "sdp" in message.content_type:
         fields["sdp"] = negotiation.summary(message.body)
+    elif message.body and message.content_type == short_message.SMS_TYPE:
+        fields["sms"] = short_message.summary(message.body)
     return fields
 
 
@@ -123,7 +135,15 @@ def json_phone(phone: Phone) -> Json:
         "resynchronised": registration.resynchronised,
         "notified": phone.subscription.notified,
         "calls": [json_call(call) for call in phone.calls],
+        "sms_sent": [asdict(each) for each in phone.sms.sent],
+        "sms_received": [json_sms(each) for each in phone.sms.inbox],
+        "sms_reports": [short_message.status_text(each) for each in phone.sms.reports],
     }
+
+
+def json_sms(message: ShortMessage) -> Json:
+    """A short message that came; data in hexadecimal."""
+    return {**asdict(message), "data": message.data.hex()}
 
 
 def rows(entries: Iterable[Entry], phone: str, server: str, *, notes: bool = True) -> Iterator[Row]:

@@ -15,6 +15,7 @@ from libreims.ue.agent import explain
 from libreims.ue.call import Call, CallState
 from libreims.ue.phone import Phone
 from libreims.ue.report import heard
+from libreims.ue.short_message import ShortMessage, status_text
 from libreims.ue.stream import StreamCounts
 
 ANSWER_TIMEOUT = 60.0
@@ -57,6 +58,7 @@ class Script:
         self.phone = phone
         self.results: list[StepResult] = []
         self.listener: Callable[[StepResult], None] | None = None
+        self._read = 0
         self._marks: tuple[Call | None, StreamCounts] = (None, StreamCounts())
 
     async def run(self, steps: Sequence[Step]) -> bool:
@@ -93,6 +95,15 @@ class Script:
                     await phone.deregister()
         except (LibreImsError, TimeoutError) as error:
             phone.recorder.note(f"while tidying up: {error or 'no answer within 5 s'}")
+
+    async def next_sms(self, seconds: float) -> ShortMessage:
+        """The oldest short message or text that no step has seen yet. Raises StepError."""
+        sms = self.phone.sms
+        if not await sms.changes.until(lambda: sms.came > self._read, seconds):
+            raise StepError(f"no short message came within {seconds:g} s")
+        waiting = min(sms.came - self._read, len(sms.inbox))  # the inbox keeps the newest ones only
+        self._read = sms.came - waiting + 1
+        return sms.inbox[-waiting]
 
     # -- what steps use ----------------------------------------------------------------------------
 
@@ -326,6 +337,53 @@ async def _expect_hangup(script: Script, seconds: str = str(ANSWER_TIMEOUT)) -> 
     return f"{outcome.text}; {heard(call)}"
 
 
+async def _sms(script: Script, target: str, text: str, *report: str) -> str:
+    phone = script.phone
+    sent = await phone.sms.send(phone.uri_of(target), text, report=bool(report))
+    parts = f" in {len(sent.references)} parts" if len(sent.references) > 1 else ""
+    return f"the centre has accepted the message to {sent.to}{parts}"
+
+
+async def _message(script: Script, target: str, text: str) -> str:
+    phone = script.phone
+    response = await phone.sms.send_text(phone.uri_of(target), text)
+    return f"text sent: {response.status} {response.reason}"
+
+
+async def _expect_sms(script: Script, seconds: str = str(ANSWER_TIMEOUT)) -> str:
+    message = await script.next_sms(float(seconds))
+    return f"{_quoted(message)} came from {message.sender}"
+
+
+async def _expect_text(script: Script, text: str) -> str:
+    message = await script.next_sms(ANSWER_TIMEOUT)
+    if message.text != text:
+        raise StepError(f"{_quoted(message)} came from {message.sender}, {text!r} expected")
+    parts = f" in {message.parts} parts" if message.parts > 1 else ""
+    return f"{text!r} came from {message.sender}{parts}"
+
+
+def _quoted(message: ShortMessage) -> str:
+    return f"{len(message.data)} octets of data" if message.data else repr(message.text)
+
+
+async def _expect_report(script: Script, seconds: str = str(ANSWER_TIMEOUT)) -> str:
+    sms = script.phone.sms
+    if not await sms.changes.until(lambda: bool(sms.reports), float(seconds)):
+        raise StepError(f"no status report came within {seconds} s")
+    return status_text(sms.reports.popleft())
+
+
+async def _memory_full(script: Script) -> str:
+    script.phone.sms.memory_full = True
+    return "short messages that come are refused from now on"
+
+
+async def _memory_free(script: Script) -> str:
+    await script.phone.sms.memory_available()
+    return "the centre knows that there is memory again"
+
+
 async def _wait(script: Script, seconds: str) -> str:
     del script
     await asyncio.sleep(float(seconds))
@@ -367,6 +425,13 @@ _STEPS: dict[str, _Spec] = {
     "expect-info": _Spec(_SECONDS, "wait for an INFO in the call", _expect_info),
     "hangup": _Spec((), "end the call (give up, while it is not answered)", _hang_up),
     "expect-hangup": _Spec(_SECONDS, "wait until the other side hangs up", _expect_hangup),
+    "sms": _Spec(("TARGET", "TEXT", "[report]"), "send a short message, wait for RP-ACK", _sms),
+    "message": _Spec(("TARGET", "TEXT"), "send text to a URI, as soft phones do", _message),
+    "expect-sms": _Spec(_SECONDS, "wait for a short message or a text", _expect_sms),
+    "expect-text": _Spec(("TEXT",), "the same, and it says this", _expect_text),
+    "expect-report": _Spec(_SECONDS, "wait for a status report", _expect_report),
+    "memory-full": _Spec((), "refuse short messages that come", _memory_full),
+    "memory-free": _Spec((), "take them again and tell the centre (SMMA)", _memory_free),
     "wait": _Spec(("SECONDS",), "wait", _wait),
 }
 
@@ -408,8 +473,10 @@ def _fits(word: str, parameter: str) -> bool:
         return 0 <= number < 1e6 and (parameter == "SECONDS" or number.is_integer())
     if parameter == "METHOD":
         return word.lower() in ("reinvite", "invite", "update")
-    if parameter in ("video", "text"):
+    if parameter in ("video", "text", "report"):
         return word == parameter
+    if parameter == "TEXT":
+        return True
     return word not in _STEPS
 
 

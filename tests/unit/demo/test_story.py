@@ -16,11 +16,20 @@ GOOD: Line = {"packets_sent": 226, "packets": 226, "own": 0, "lost": 0}
 ECHO: Line = {"packets_sent": 101, "packets": 100, "own": 100, "lost": 0}
 
 
-def actor(name: str, *streams: Line, algorithm: str = "AKAv1-MD5") -> Actor:
-    role = Role(name, "i@d", "sip:i@d", "1002", ("127.0.0.1", 5060), {})
+def text(content: str, sender: str, parts: int = 1, over: str = "sms") -> Line:
+    return {"text": content, "sender": sender, "parts": parts, "over": over}
+
+
+NUMBERS = {"phone A": "1001", "phone B": "1002"}
+TEXTS = {"phone A": [text(story.REPLY, "1002")], "phone B": [text(story.TEXT, "1001", 2)]}
+
+
+def actor(name: str, *streams: Line, algorithm: str = "AKAv1-MD5", texts: list[Line] | None = None) -> Actor:
+    role = Role(name, "i@d", "sip:i@d", NUMBERS[name], ("127.0.0.1", 5060), {})
     one = Actor(role, Path("/nonexistent"), lambda role, line: None)
     calls = [{"streams": {"audio": deepcopy(each)}} for each in streams]
-    phone = {"algorithm": algorithm, "calls": calls}
+    received = TEXTS[name] if texts is None else texts
+    phone = {"algorithm": algorithm, "calls": calls, "sms_received": received}
     one.lines = [{"type": "summary", "ok": True, "failed": None, "phone": phone}]
     return one
 
@@ -32,7 +41,7 @@ def cast() -> Cast:
 
 def test_the_steps_are_steps() -> None:
     assert [step.name for step in parse_steps(story.steps_of_a(cast()))].count("call") == 2
-    assert parse_steps(story.steps_of_b())[0].name == "register"
+    assert parse_steps(story.steps_of_b(cast()))[0].name == "register"
 
 
 def test_all_well() -> None:
@@ -55,6 +64,21 @@ def test_all_well() -> None:
 def test_what_is_wrong_is_named(of_a: Line, echo: Line, of_b: Line, said: str) -> None:
     a, b = actor("phone A", {**GOOD, **of_a}, {**ECHO, **echo}), actor("phone B", {**GOOD, **of_b})
     [problem] = story.judge(a, b)
+    assert said in problem
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        ([], "phone B got no short message"),
+        ([text("Shall", "1001")], "phone B got [('Shall'"),
+        ([text(story.TEXT, "1002", 2)], "'1002', 'sms')]"),
+        ([text(story.TEXT, "1001", 2, "text")], "'text')]"),
+        ([text(story.TEXT, "1001", 2)] * 2, "phone B got"),
+    ],
+)
+def test_a_text_that_is_not_the_one_that_was_sent_is_named(texts: list[Line], said: str) -> None:
+    [problem] = story.judge(actor("phone A", GOOD, ECHO), actor("phone B", GOOD, texts=texts))
     assert said in problem
 
 

@@ -15,13 +15,14 @@ from libreims.ue.incoming import AnswerMode
 from libreims.ue.ladder import Arrow, Remark, render
 from libreims.ue.phone import Phone
 from libreims.ue.recorder import SipRecord
+from libreims.ue.short_message import SMS_TYPE
 from support.phones import PhonePair
 from support.virtual import run
 
 
-def request(method: str, uri: str = "sip:ims.test", *headers: tuple[str, str]) -> Request:
+def request(method: str, uri: str = "sip:ims.test", *headers: tuple[str, str], body: bytes = b"") -> Request:
     base = [("From", "<sip:a@b>;tag=1"), ("To", "<sip:c@d>"), ("Call-ID", "x"), ("CSeq", f"1 {method}")]
-    return Request.build(method, uri, [*base, *headers])
+    return Request.build(method, uri, [*base, *headers], body)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,11 @@ def request(method: str, uri: str = "sip:ims.test", *headers: tuple[str, str]) -
         ),
         (request("INVITE", "tel:1002;phone-context=ims.test"), "INVITE tel:1002"),
         (request("INVITE", "sip:bob@[::1]:5060"), "INVITE sip:bob"),
+        (request("MESSAGE", "sip:bob@ims.test", ("Content-Type", "text/plain")), "MESSAGE sip:bob"),
+        (
+            request("MESSAGE", "sip:1@ims.test", ("Content-Type", SMS_TYPE), body=b"\x06\x05"),
+            "MESSAGE RP-SMMA 5",
+        ),
         (Response.to_request(request("BYE"), 200), "200 OK (BYE)"),
         (Response.to_request(request("INVITE"), 180), "180 Ringing"),
         (

@@ -39,6 +39,29 @@ def test_what_stands_in_brackets_may_be_left_out() -> None:
     ]
 
 
+def test_texts_may_be_any_words() -> None:
+    words = [
+        "sms",
+        "1002",
+        "hangup",
+        "report",
+        "sms",
+        "1002",
+        "",
+        "expect-text",
+        "sms",
+        "message",
+        "sip:b@d",
+        "5",
+    ]
+    assert [(step.name, *step.arguments) for step in parse_steps(words)] == [
+        ("sms", "1002", "hangup", "report"),
+        ("sms", "1002", ""),
+        ("expect-text", "sms"),
+        ("message", "sip:b@d", "5"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -51,6 +74,7 @@ def test_what_stands_in_brackets_may_be_left_out() -> None:
         ("register 5", "'5' is no step"),
         ("wait -1", "wait needs SECONDS"),
         ("wait nan", "wait needs SECONDS"),
+        ("sms 1002", "sms needs TEXT"),
     ],
 )
 def test_words_that_are_no_steps_are_explained(words: str, said: str) -> None:
