@@ -33,6 +33,8 @@ class ReplayWindow:
     def accept(self, sequence: int) -> None:
         """Note a number that passed `check` and whose packet is authentic."""
         ahead = sequence - self.highest
+        if not self.size:
+            return  # no bits to keep: numbers come in any order, up to 2^32 behind
         if ahead > 0:
             # A jump beyond the window forgets everything: do not shift by up to 2^32.
             self._seen = (self._seen << ahead | 1) & self._mask if ahead < self.size else 1

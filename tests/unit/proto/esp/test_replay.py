@@ -64,6 +64,14 @@ def test_a_window_of_0_lets_everything_pass():
     take(window, 0, 5, 5, 1)
 
 
+def test_a_window_of_0_costs_nothing_whatever_the_numbers():
+    """Without authentication anybody may send any number: none may cost the memory of all below it."""
+    window = ReplayWindow(0)
+    for sequence in (0xFFFFFFFF, 0, 1 << 31):
+        window.accept(sequence)
+    assert window._seen.bit_length() <= 1
+
+
 def test_it_agrees_with_a_set_of_all_numbers_in_any_order():
     for seed in range(30):
         rng = random.Random(seed)
