@@ -5,8 +5,10 @@ A test makes sockets of a host inside `host.entered()`; everything vanishes with
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+import socket
 import subprocess
 from collections.abc import Sequence
 
@@ -38,11 +40,20 @@ class Host:
         with self.entered():
             return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-    def address_interface(self) -> None:
+    def set_up(self) -> None:
+        """Both interfaces on, with addresses."""
+        self.run("ip", "link", "set", "lo", "up")
+        self.run("ip", "link", "set", self.interface, "up")
         self.run("ip", "addr", "add", f"{self.v4}/24", "dev", self.interface)
         self.run("ip", "addr", "add", f"{self.v6}/64", "dev", self.interface, "nodad")
-        self.run("ip", "link", "set", self.interface, "up")
-        self.run("ip", "link", "set", "lo", "up")
+
+    def socket(self) -> socket.socket:
+        """An IPv6 UDP socket with the address of the host."""
+        with self.entered():
+            made = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        made.bind((self.v6, 0))
+        made.settimeout(0.02)
+        return made
 
 
 class Link:
@@ -52,8 +63,22 @@ class Link:
         self.a, self.b = Host(1), Host(2)
         there = f"/proc/{os.getpid()}/fd/{self.b.namespace.fileno()}"
         self.a.run("ip", "link", "add", "veth1", "type", "veth", "peer", "name", "veth2", "netns", there)
-        self.a.address_interface()
-        self.b.address_interface()
+        self.a.set_up()
+        self.b.set_up()
+        with self.a.socket() as a, self.b.socket() as b:
+            self._wait(a, b)
+            self._wait(b, a)
+
+    @staticmethod
+    def _wait(source: socket.socket, destination: socket.socket) -> None:
+        """The kernel takes its time to see that a wire is there, and IPv6 does not work before."""
+        for _ in range(200):
+            with contextlib.suppress(OSError):
+                source.sendto(b"?", destination.getsockname())
+            with contextlib.suppress(TimeoutError):
+                destination.recv(1)
+                return
+        raise OSError("no IPv6 between two interfaces")
 
     def lose(self, percent: int) -> None:
         """From now on lose packets in both directions. Raises OSError where this kernel has no netem."""

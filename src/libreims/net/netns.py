@@ -25,14 +25,12 @@ _MARK = "libreims"
 class NetworkNamespace:
     """A network namespace that is not the process's own, until `close`."""
 
-    def __init__(
-        self, descriptor: int, name: str | None = None, *, ours: bool = True, found: bool = False
-    ) -> None:
+    def __init__(self, descriptor: int, name: str | None = None, *, ours: bool = True) -> None:
         self.name = name
         self.ours = ours
-        """Whether it goes when this is closed: not what somebody else has prepared."""
-        self.found = found
-        """Whether it was there already."""
+        """Whether it goes when this is closed: not what was there before."""
+        self.left = False
+        """Whether it was there, made by a run of this program: one that was killed, or is there still."""
         self._descriptor = descriptor
 
     @classmethod
@@ -44,7 +42,7 @@ class NetworkNamespace:
     def named(cls, name: str, *, create: bool = True) -> NetworkNamespace:
         """Take the one with this name; with `create`, make it where it does not exist.
 
-        One that an earlier run made and could not remove is recognised and becomes ours again.
+        One that this program has made is recognised (`left`).
         Raises OSError, and LibreImsError for a name that cannot be one.
         """
         if not name or "/" in name or name in (".", ".."):
@@ -55,10 +53,10 @@ class NetworkNamespace:
             if not create:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
             return cls(_make(path), name)
-        namespace = cls(found, name, ours=False, found=True)
+        namespace = cls(found, name, ours=False)
         try:
             with namespace.entered(), Rtnetlink() as links:
-                namespace.ours = links.alias("lo") == _MARK
+                namespace.left = links.alias("lo") == _MARK
         except OSError:
             namespace.close()
             raise

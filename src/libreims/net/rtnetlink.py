@@ -17,7 +17,8 @@ _REQUEST, _ACK, _CREATE, _EXCLUSIVE = 0x1, 0x4, 0x400, 0x200
 _IFLA_MTU, _IFLA_TXQLEN, _IFLA_IFALIAS, _IFLA_AF_SPEC = 4, 13, 20, 26
 _IFLA_INET_CONF, _ROUTE_LOCALNET = 1, 26
 _IFLA_INET6_ADDR_GEN_MODE, _ADDR_GEN_NONE = 8, 1
-_IFA_ADDRESS, _IFA_LOCAL, _IFA_F_NODAD = 1, 2, 0x02
+_IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS = 1, 2, 8
+_IFA_F_NODAD, _IFA_F_NOPREFIXROUTE = 0x02, 0x200
 _RTA_OIF = 4
 _TABLE_MAIN, _PROTOCOL_STATIC, _SCOPE_UNIVERSE, _SCOPE_LINK, _UNICAST = 254, 4, 0, 253, 1
 _IFF_UP = 1
@@ -61,8 +62,9 @@ class Rtnetlink:
     def add_address(self, name: str, host: str) -> None:
         """Give an interface an address, no network with it; harmless if it has it."""
         packed, family = _packed(host)
-        body = struct.pack("=BBBBi", family, len(packed) * 8, _IFA_F_NODAD, 0, socket.if_nametoindex(name))
+        body = struct.pack("=BBBBi", family, len(packed) * 8, 0, 0, socket.if_nametoindex(name))
         body += _attribute(_IFA_LOCAL, packed) + _attribute(_IFA_ADDRESS, packed)
+        body += _attribute(_IFA_FLAGS, struct.pack("=I", _IFA_F_NODAD | _IFA_F_NOPREFIXROUTE))
         self._create(_NEWADDR, body)
 
     def add_default_route(self, name: str, family: int) -> None:

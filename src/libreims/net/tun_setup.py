@@ -11,6 +11,7 @@ import os
 import shlex
 import socket
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -24,8 +25,11 @@ from libreims.net.tun import Tun
 INTERFACE = "ipsec0"
 """Name of the interface where none is given; nobody else sees it."""
 _SMALLEST_IPV6_MTU = 1280
+_PATIENCE = 1000
+"""Milliseconds at start that the kernel may take until an address can be used."""
 _QUEUE = 4096
 """Packets that may wait in the interface while this process is busy."""
+_REUSE = "/proc/sys/net/ipv4/tcp_tw_reuse"
 _MARK = "# Written by LibreIMS: "
 _WAYS_OUT = (
     "run it as root, or prepare an interface and set ipsec_ifname and ipsec_netns (docs/ipsec.md), "
@@ -60,10 +64,8 @@ def make(
     with _explained("CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SYS_ADMIN"):
         space = NetworkNamespace.named(namespace) if namespace else NetworkNamespace.anonymous()
         try:
-            if space.found:
-                log.info(_of_found(space))
             with space.entered():
-                device = tun.create(INTERFACE)
+                device = tun.create(INTERFACE)  # taken: a run that has made the namespace is still there
                 try:
                     _set_up(hosts, mtu)
                 except BaseException:
@@ -72,6 +74,9 @@ def make(
         except BaseException:
             space.close()
             raise
+    if not space.ours:
+        space.ours = space.left
+        log.info(_of_found(space))
     written = None
     if script is not None:
         written = SetupScript.write(script, commands(hosts, mtu, namespace), log)
@@ -87,7 +92,6 @@ def take(interface: str, namespace: str) -> Inside:
             raise LibreImsError(
                 f"ipsec_netns: there is no network namespace {namespace}: `ip netns add {namespace}` makes it"
             ) from None
-        space.ours = False
         try:
             with space.entered():
                 return Inside(space, tun.attach(interface), None)
@@ -103,7 +107,7 @@ def take(interface: str, namespace: str) -> Inside:
 
 
 def _of_found(space: NetworkNamespace) -> str:
-    if space.ours:
+    if space.left:
         return (
             f"Network namespace {space.name} is left of a run that was killed: used again, removed at the end"
         )
@@ -121,8 +125,23 @@ def _set_up(hosts: list[str], mtu: int) -> None:
         links.up(INTERFACE, mtu=mtu, queue=_QUEUE)
         for host in hosts:
             links.add_address(INTERFACE, host)
+        _await(hosts)
         for family in sorted(families):
             links.add_default_route(INTERFACE, family)
+    # Connections to a phone have the same two ports every time: one that we have closed must not block the
+    # next for a minute.  Where it cannot be set (containers have /proc/sys read-only) it is a minute.
+    with contextlib.suppress(OSError), open(_REUSE, "w", encoding="ascii") as setting:
+        setting.write("1")
+
+
+def _await(hosts: list[str]) -> None:
+    """Until the kernel takes packets to the addresses: that of IPv6 does so some milliseconds later."""
+    for host in hosts:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            for _ in range(_PATIENCE):
+                if probe.connect_ex((host, 9)) == 0:  # there is no other route yet
+                    break
+                time.sleep(0.001)
 
 
 def commands(hosts: Iterable[str], mtu: int, namespace: str | None, interface: str = INTERFACE) -> str:
@@ -142,9 +161,10 @@ def commands(hosts: Iterable[str], mtu: int, namespace: str | None, interface: s
         lines.append(f"{inside} ip link set dev {interface} addrgenmode none")
     if any(host.startswith("127.") for host in hosts):
         lines.append(f"{inside} sysctl -q -w net.ipv4.conf.{interface}.route_localnet=1")
+    lines.append(f"{inside} sysctl -q -w net.ipv4.tcp_tw_reuse=1")
     lines.append(f"{inside} ip link set dev {interface} up mtu {mtu} txqueuelen {_QUEUE}")
     for host in hosts:
-        version, length, options = ("-6", 128, " nodad") if ":" in host else ("-4", 32, "")
+        version, length, options = ("-6", 128, " nodad noprefixroute") if ":" in host else ("-4", 32, "")
         lines.append(f"{inside} ip {version} addr add {host}/{length} dev {interface}{options}")
     for version in sorted({"-6" if ":" in host else "-4" for host in hosts}):
         lines.append(f"{inside} ip {version} route add default dev {interface}")

@@ -82,7 +82,7 @@ def test_no_descriptor_is_lost() -> None:
 
 def test_a_named_one_is_known_to_ip_and_goes_with_its_maker(name: str) -> None:
     namespace = NetworkNamespace.named(name)
-    assert (namespace.ours, namespace.found) == (True, False)
+    assert (namespace.ours, namespace.left) == (True, False)
     listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
     assert name in listed.split()
     subprocess.run(["ip", "netns", "exec", name, "true"], check=True)
@@ -93,7 +93,7 @@ def test_a_named_one_is_known_to_ip_and_goes_with_its_maker(name: str) -> None:
 def test_one_that_somebody_else_made_is_used_and_stays(name: str) -> None:
     subprocess.run(["ip", "netns", "add", name], check=True)
     namespace = NetworkNamespace.named(name)
-    assert (namespace.ours, namespace.found) == (False, True)
+    assert (namespace.ours, namespace.left) == (False, False)
     with namespace.entered():
         pass
     namespace.close()
@@ -113,7 +113,8 @@ def test_what_a_killed_run_leaves_is_recognised(name: str) -> None:
     assert child.returncode == -signal.SIGKILL
     assert Path(netns.DIRECTORY, name).exists()
     namespace = NetworkNamespace.named(name)
-    assert (namespace.ours, namespace.found) == (True, True)
+    assert (namespace.ours, namespace.left) == (False, True)
+    namespace.ours = True
     namespace.close()
     assert not Path(netns.DIRECTORY, name).exists()
 
@@ -127,7 +128,7 @@ def test_a_file_without_a_namespace_behind_it_is_replaced(name: str) -> None:
     os.makedirs(netns.DIRECTORY, exist_ok=True)
     Path(netns.DIRECTORY, name).touch()
     namespace = NetworkNamespace.named(name)
-    assert (namespace.ours, namespace.found) == (True, False)
+    assert (namespace.ours, namespace.left) == (True, False)
     namespace.close()
 
 

@@ -54,6 +54,7 @@ def state(run: Callable[..., str], interface: str) -> dict[str, Any]:
         "addresses": sorted((each["local"], each["prefixlen"]) for each in shown["addr_info"]),
         "routes": sorted(routes),
         "localnet": run("cat", f"/proc/sys/net/ipv4/conf/{interface}/route_localnet").strip(),
+        "reuse": run("cat", "/proc/sys/net/ipv4/tcp_tw_reuse").strip(),
     }
 
 
@@ -75,6 +76,7 @@ def test_the_script_does_what_the_program_does(log: Log, namespace: str, tmp_pat
     made.close()
     assert by_us["addresses"] == [("127.0.0.9", 32), ("192.0.2.1", 32), ("2001:db8::1", 128)]
     assert by_us["routes"].count("default") == 2
+    assert by_us["reuse"] == by_us["localnet"] == "1"
     assert not script.exists() and not Path(netns.DIRECTORY, namespace).exists()
 
     again = tmp_path / "again"
