@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import os
 import random
@@ -169,7 +170,7 @@ async def test_tcp_from_both_sides(rig: Rig, family: str) -> None:
         (rig.phone, rig.server, port_us, port_pc),
     ):
         server, client = Collector(), Collector()
-        listener = await listening.tunnel.network.tcp_listen(at, server.accept, TcpOptions())
+        listener = await listening.tunnel.network.tcp_listen(at, server.accept, TcpOptions)
         stream = calling.tunnel.network.tcp_connect(None, at, client, TcpOptions(), local_port=come_from[1])
         stream.send(octets)
         assert await server.until(len(octets)) == octets
@@ -187,7 +188,7 @@ async def test_a_bad_wire(rig: Rig) -> None:
     rig.lose(10)
     here, there = rig.ends("v4")
     server, client = Collector(), Collector()
-    listener = await rig.server.tunnel.network.tcp_listen(here, server.accept, TcpOptions())
+    listener = await rig.server.tunnel.network.tcp_listen(here, server.accept, TcpOptions)
     stream = rig.phone.tunnel.network.tcp_connect(None, here, client, TcpOptions(), local_port=there[1])
     octets = random.Random(6).randbytes(60_000)
     stream.send(octets)
@@ -325,6 +326,7 @@ async def test_everything_is_given_back(tmp_path: Path) -> None:
 
 
 def state() -> tuple[int, list[str], list[str]]:
+    gc.collect()  # what earlier tests have left
     names = os.listdir(netns.DIRECTORY) if os.path.isdir(netns.DIRECTORY) else []
     return len(os.listdir("/proc/self/fd")), sorted(names), sorted(name for _, name in socket.if_nameindex())
 
@@ -471,6 +473,19 @@ async def test_addresses_that_cannot_be() -> None:
                 tokens=Tokens(),
                 utc=time.time,
             )
+    log = Log(utc=time.time)
+    log.configure("ipsec.level=info")
+    with host.entered():
+        tunnel = open_tunnel(
+            ["::1", "127.0.0.1"],
+            loop=asyncio.get_running_loop(),
+            log=log.layer("ipsec"),
+            tokens=Tokens(),
+            utc=time.time,
+        )
+    tunnel.close()
+    (said,) = log.ring.since(0)[1]
+    assert said.message == "There is no IPsec on ::1: it cannot be the address of two hosts"
     with pytest.raises(LibreImsError, match="ipsec_netns has to say"):
         open_tunnel(
             ["192.0.2.1"],

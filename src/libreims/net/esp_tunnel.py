@@ -29,6 +29,8 @@ from libreims.proto.ip.packet import ESP
 _BURST = 64
 """Packets taken at once before the event loop has its turn."""
 _LONGEST = 65535
+_UNUSABLE = ("::1", "::", "0.0.0.0")
+"""The inner kernel takes packets to the first for its own; the others are no addresses of a host."""
 _BUFFER = 8 << 20
 _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
 _IP_MTU_DISCOVER, _IP_PMTUDISC_DONT = 10, 0
@@ -56,12 +58,13 @@ def open_tunnel(
     mtu, script: of an interface that is made.
     packets, keys: names of files for evidence (`net.esp_evidence`).
     """
-    hosts = list(dict.fromkeys(addresses))
-    for host in hosts:
-        if host in ("::1", "::", "0.0.0.0"):
-            raise LibreImsError(
-                f"IPsec cannot have {host} as its address: give sip_addr one that phones can reach"
-            )
+    given = list(dict.fromkeys(addresses))
+    hosts = [host for host in given if host not in _UNUSABLE]
+    left_out = ", ".join(host for host in given if host in _UNUSABLE)
+    if not hosts:
+        raise LibreImsError(f"IPsec cannot have {left_out} as its address: give one that phones can reach")
+    if left_out:
+        log.info(f"There is no IPsec on {left_out}: it cannot be the address of two hosts")
     if interface is not None:
         if namespace is None:
             raise LibreImsError("ipsec_ifname is set, and ipsec_netns has to say where the interface is")
