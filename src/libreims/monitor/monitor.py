@@ -106,8 +106,7 @@ class Monitor:
     async def _sms(self, arguments: Arguments) -> str:
         text = arguments.after(1)
         name = arguments.words[0]
-        known = self._services.users.by_impi(name) is not None
-        return texts.members(await self._ask("sms", **{"impi" if known else "impu": name}, text=text))
+        return texts.members(await self._ask("sms", impi=name, impu=name, text=text))
 
     async def _sms_flush(self, arguments: Arguments) -> str:
         (impi,) = arguments.exactly(1)

@@ -50,11 +50,23 @@ def _binding(binding: Members) -> list[str]:
         f"    Options: {','.join(options) or '-'}",
         f"    IMPUs:   {', '.join(binding['impu']) or '-'}",
     ]
-    ipsec = binding.get("ipsec")
-    if ipsec:
-        lines.append("    IPSec:")
-        lines += [f"      {name + ':':<12} {value}" for name, value in ipsec.items()]
-    return lines
+    return lines + _ipsec(binding["ipsec"]) if "ipsec" in binding else lines
+
+
+def _ipsec(agreement: Members) -> list[str]:
+    sides = [
+        f"      {title} port_c={agreement[f'{side}_port_c']} port_s={agreement[f'{side}_port_s']}"
+        f" spi_c=0x{agreement[f'{side}_spi_c']:08x} spi_s=0x{agreement[f'{side}_spi_s']:08x}"
+        for title, side in (("Local: ", "local"), ("Remote:", "remote"))
+    ]
+    return [
+        "    IPSec:",
+        f"      Auth:   {agreement['auth']}",
+        f"      Cipher: {agreement['cipher']}",
+        *sides,
+        f"      Source: {agreement['src']}",
+        f"      Dest:   {agreement['dst']}",
+    ]
 
 
 _COLUMNS = ("#", "Session", "Type", "State", "From", "To", "Seconds", "Media")

@@ -12,8 +12,10 @@ from libreims.api.table import Command, Members, Parameter
 from libreims.config import surface
 from libreims.config.kinds import Text
 from libreims.monitor.monitor import COMMANDS, Monitor
+from scenario.test_ipsec import left
 from support.calls import CONFIG_PATIENT
 from support.lab import Lab, play
+from support.secure_phone import SECURE, secure_phone
 
 
 def monitor_of(lab: Lab) -> Monitor:
@@ -188,8 +190,11 @@ def test_echo_cevent_license_mme() -> None:
 @pytest.mark.parametrize(
     ("line", "name", "parameters"),
     [
-        ("sms bob@ims.test hello  you", "sms", {"impi": "bob@ims.test", "text": "hello  you"}),
-        ("sms 0600000002 hello", "sms", {"impu": "0600000002", "text": "hello"}),
+        (
+            "sms bob@ims.test hello  you",
+            "sms",
+            {"impi": "bob@ims.test", "impu": "bob@ims.test", "text": "hello  you"},
+        ),
         ("sms_flush bob@ims.test", "sms_flush", {"impi": "bob@ims.test"}),
         ("mms cat.jpg 1 2", "mms", {"filename": "cat.jpg", "from": "1", "to": "2"}),
         ("mms_server", "mms_server", {}),
@@ -212,6 +217,41 @@ def test_messages_go_through_the_table(line: str, name: str, parameters: dict[st
         assert got == [parameters]
 
     play(scenario)
+
+
+def test_sms() -> None:
+    async def scenario(lab: Lab) -> None:
+        monitor = monitor_of(lab)
+        for name in ("bob@ims.test", "0600000002"):
+            text = await monitor.execute(f"sms {name} See you at  six")
+            assert "impi: bob@ims.test" in text and "Error" not in text
+        assert "Pending SMS: 2" in await monitor.execute("users -a")
+        assert await monitor.execute("sms_flush bob@ims.test") == "flushed: 2"
+        assert (await monitor.execute("sms nobody hello")).startswith("Error: ")
+
+    play(scenario)
+
+
+def test_ipsec_without_any() -> None:
+    async def scenario(lab: Lab) -> None:
+        assert await monitor_of(lab).execute("ipsec") == "There is no security association."
+
+    play(scenario)
+
+
+def test_ipsec() -> None:
+    async def scenario(lab: Lab) -> None:
+        monitor = monitor_of(lab)
+        phone = await secure_phone(lab, "alice")
+        assert (await phone.secure()).status == 200
+        text = await monitor.execute("users")
+        for part in ("IPSec:", "Auth: ", "Cipher: ", "Local:  port_c=", "Remote: port_c=", "Source: 10.0."):
+            assert part in text
+        rows = (await monitor.execute("ipsec")).split("\n")
+        assert {tuple(row.split()[:2]) for row in rows[1:]} == {("in", "IPv4"), ("out", "IPv4")}
+        await left(phone)
+
+    play(scenario, SECURE)
 
 
 def test_what_fails_is_said() -> None:

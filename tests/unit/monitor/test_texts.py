@@ -48,6 +48,33 @@ def test_a_user() -> None:
     )
 
 
+def test_what_protects_a_registration() -> None:
+    agreement = {
+        "auth": "hmac-sha-1-96",
+        "cipher": "aes-cbc",
+        "src": "10.0.1.1",
+        "dst": "10.0.0.1",
+        "local_port_c": 50000,
+        "local_port_s": 50001,
+        "local_spi_c": 256,
+        "local_spi_s": 257,
+        "remote_port_c": 5062,
+        "remote_port_s": 5063,
+        "remote_spi_c": 0xABCDEF,
+        "remote_spi_s": 1,
+    }
+    user = {**USER, "bindings": [{**USER["bindings"][1], "ipsec": agreement}]}  # type: ignore[index]
+    assert (
+        "    IPSec:\n"
+        "      Auth:   hmac-sha-1-96\n"
+        "      Cipher: aes-cbc\n"
+        "      Local:  port_c=50000 port_s=50001 spi_c=0x00000100 spi_s=0x00000101\n"
+        "      Remote: port_c=5062 port_s=5063 spi_c=0x00abcdef spi_s=0x00000001\n"
+        "      Source: 10.0.1.1\n"
+        "      Dest:   10.0.0.1\n"
+    ) in texts.users([user])
+
+
 def test_members_of_an_answer() -> None:
     assert texts.members({"message": "x", "message_id": 1, "time": 1.0, "utc": 2.0}) == "OK"
     assert (
