@@ -134,7 +134,7 @@ class InboundSa:
     @property
     def sequence(self) -> int:
         """The highest sequence number accepted; 0 without authentication."""
-        return self._window.highest if self._window.size else 0
+        return self._window.highest
 
     def unprotect(self, packet: bytes) -> tuple[int, bytes]:
         """Protocol number and payload of an ESP packet, which starts with its SPI.

@@ -75,7 +75,8 @@ def missing() -> dict[str, str]:
         try:
             _try(name)
         except UnsupportedAlgorithm as error:
-            found[name] = str(error)
+            hint = "; it is in OpenSSL's legacy provider" if name == "blowfish" else ""
+            found[name] = f"{error}".strip() + hint
     return found
 
 

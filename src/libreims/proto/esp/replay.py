@@ -32,6 +32,8 @@ class ReplayWindow:
 
     def accept(self, sequence: int) -> None:
         """Note a number that passed `check` and whose packet is authentic."""
+        if not self.size:
+            return
         ahead = sequence - self.highest
         if not self.size:
             return  # no bits to keep: numbers come in any order, up to 2^32 behind

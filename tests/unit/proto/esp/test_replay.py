@@ -61,7 +61,8 @@ def test_a_jump_forgets_no_more_than_it_must(jump):
 
 def test_a_window_of_0_lets_everything_pass():
     window = ReplayWindow(0)
-    take(window, 0, 5, 5, 1)
+    take(window, 0, 5, 5, 0xFFFFFFFF, 1)  # and keeps nothing of what it cannot trust
+    assert window.highest == 0
 
 
 def test_a_window_of_0_costs_nothing_whatever_the_numbers():
