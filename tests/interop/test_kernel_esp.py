@@ -24,7 +24,7 @@ from libreims.proto.esp.algorithms import pairs
 from libreims.proto.esp.keys import EspKeys, expand
 from libreims.proto.esp.packet import InboundSa, OutboundSa, spi_of
 from libreims.proto.esp.primitives import missing
-from support.kernel_peer import SECONDS, KernelPeer, kernel_missing
+from support.kernel_peer import SECONDS, KernelPeer, address, kernel_missing
 from support.xfrm import orders, prepare
 
 pytestmark = pytest.mark.skipif(bool(kernel_missing()), reason=f"no kernel to talk to: {kernel_missing()}")
@@ -173,8 +173,8 @@ def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
             f"""set -e
             {prepare()}
             ip link set vec0 address {GUEST_MAC.hex(":")} up
-            ip addr add {GUEST[4]}/24 dev vec0
-            ip addr add {GUEST[6]}/64 dev vec0 nodad
+            ip {address(GUEST[4], "vec0")}
+            ip {address(GUEST[6], "vec0")}
             ip -batch orders
             {sys.executable} -I echo.py {len(PAIRS)}"""
         )

@@ -7,18 +7,15 @@ whose kernel does ESP. Nothing of `net.esp_tunnel` and `proto.esp` is at their e
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import libreims
 from libreims.net.netns import NetworkNamespace
 from libreims.proto.esp.primitives import missing
 from support import kernel_phone
-from support.kernel_peer import KernelPeer, kernel_missing, tap
+from support.kernel_peer import KernelPeer, address, kernel_missing, program, tap
 from support.lab import USERS
 from support.process import Server
 from support.xfrm import prepare
@@ -58,14 +55,7 @@ def test_the_registered_life_of_phones(network: NetworkNamespace, tmp_path: Path
     folder = tmp_path / "guest"
     folder.mkdir()
     with network.entered():
-        cable = tap("phones")
-        for command in (
-            "link set lo up",
-            "link set phones up",
-            f"addr add {SERVER}/24 dev phones",
-            f"addr add {SERVER6}/64 dev phones nodad",
-        ):
-            subprocess.run(["ip", *command.split()], check=True)
+        cable = tap("phones", SERVER, SERVER6)
     enter = ("nsenter", f"--net=/proc/{os.getpid()}/fd/{network.fileno()}", "--")
     try:
         with (
@@ -87,13 +77,9 @@ def test_the_registered_life_of_phones(network: NetworkNamespace, tmp_path: Path
 
 
 def guest_script() -> str:
-    path = f"{Path(libreims.__file__).parents[1]}:{Path(kernel_phone.__file__).parents[1]}"
-    addresses = "\n".join(
-        f"ip addr add {host}/{'64 dev vec0 nodad' if ':' in host else '24 dev vec0'}" for host in PHONES
-    )
+    addresses = "\n".join(f"ip {address(host, 'vec0')}" for host in PHONES)
     return f"""set -e
         {prepare()}
         ip link set vec0 up
         {addresses}
-        export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={path}
-        {sys.executable} {kernel_phone.__file__} {SERVER} {SERVER6} {" ".join(PHONES)}"""
+        {program(kernel_phone.__file__, SERVER, SERVER6, *PHONES)}"""

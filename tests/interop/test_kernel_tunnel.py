@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import pytest_asyncio
 
-import libreims
 from libreims.base.errors import LibreImsError
 from libreims.base.log import Log
 from libreims.base.tokens import Tokens
@@ -30,7 +26,7 @@ from libreims.net.tunnel import SecurityAssociation
 from libreims.proto.esp.keys import expand
 from libreims.proto.esp.primitives import missing
 from support import xfrm_echo
-from support.kernel_peer import SECONDS, KernelPeer, kernel_missing, tap
+from support.kernel_peer import SECONDS, KernelPeer, address, kernel_missing, program, tap
 from support.xfrm import prepare
 
 pytestmark = pytest.mark.skipif(bool(kernel_missing()), reason=f"no kernel to talk to: {kernel_missing()}")
@@ -98,31 +94,20 @@ def peer(network: NetworkNamespace, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("guest")
     try:
         with network.entered():
-            cable = tap("phone")
-            for command in (
-                "link set lo up",
-                "link set phone up",
-                f"addr add {HERE[4]}/24 dev phone",
-                f"addr add {HERE[6]}/64 dev phone nodad",
-            ):
-                subprocess.run(["ip", *command.split()], check=True)
+            cable = tap("phone", *HERE.values())
     except OSError as error:
         pytest.skip(f"no TAP interface: {error}")
     xfrm_echo.write(folder / "associations", [a for one in ALL for a in one.mirrored()])
-    path = f"{Path(libreims.__file__).parents[1]}:{Path(xfrm_echo.__file__).parents[1]}"
     try:
         with KernelPeer(folder, [cable]) as peer:
             peer.run(
                 f"""set -e
                 {prepare()}
                 ip link set vec0 up
-                ip addr add {THERE[4]}/24 dev vec0
-                ip addr add {THERE[6]}/64 dev vec0 nodad"""
+                ip {address(THERE[4], "vec0")}
+                ip {address(THERE[6], "vec0")}"""
             )
-            name = peer.start(
-                f"PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={path}"
-                f" {sys.executable} {xfrm_echo.__file__} associations"
-            )
+            name = peer.start(program(xfrm_echo.__file__, "associations"))
             end = time.monotonic() + SECONDS
             while not (folder / xfrm_echo.READY).exists():
                 assert time.monotonic() < end, peer.run(f"sync; cat {name}.out")

@@ -21,11 +21,14 @@ import shutil
 import signal
 import struct
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+import libreims
 
 KERNEL = "linux.uml"
 MODULES = Path("/usr/lib/uml/modules")
@@ -76,8 +79,8 @@ def _path() -> str:
     return f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 
 
-def tap(name: str) -> int:
-    """A new TAP interface, down and without address; it vanishes when the descriptor is closed.
+def tap(name: str, *hosts: str) -> int:
+    """A new TAP interface, up and with these addresses; it vanishes when the descriptor is closed.
 
     Raises OSError without the rights.
     """
@@ -85,10 +88,25 @@ def tap(name: str) -> int:
     try:
         # TUNSETIFF with IFF_TAP and IFF_NO_PI.
         fcntl.ioctl(descriptor, 0x400454CA, struct.pack("16sH14x", name.encode(), 0x0002 | 0x1000))
-    except OSError:
+        lines = ["link set lo up", f"link set {name} up", *(address(host, name) for host in hosts)]
+        subprocess.run(["ip", "-batch", "-"], input="\n".join(lines) + "\n", text=True, check=True)
+    except BaseException:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def address(host: str, interface: str) -> str:
+    """What gives an interface an address, after `ip`; an IPv6 one counts at once."""
+    return (
+        f"addr add {host}/64 dev {interface} nodad" if ":" in host else f"addr add {host}/24 dev {interface}"
+    )
+
+
+def program(file: str, *arguments: str) -> str:
+    """A line for a script: a program of the tests, with all that it imports."""
+    path = f"{Path(libreims.__file__).parents[1]}:{Path(__file__).parents[1]}"
+    return f"PYTHONDONTWRITEBYTECODE=1 PYTHONPATH={path} {sys.executable} {file} {' '.join(arguments)}"
 
 
 class KernelPeer:
