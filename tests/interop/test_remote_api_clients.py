@@ -141,7 +141,8 @@ const request = http.request({host: '127.0.0.1', port, headers: {
     'Sec-WebSocket-Key': Buffer.from('0123456789abcdef').toString('base64')}});
 function frame(text) {
     const data = Buffer.from(text), mask = Buffer.from([1, 2, 3, 4]);
-    return Buffer.concat([Buffer.from([0x81, 0x80 | data.length]), mask, data.map((o, i) => o ^ mask[i % 4])]);
+    const head = Buffer.from([0x81, 0x80 | data.length]);
+    return Buffer.concat([head, mask, data.map((octet, i) => octet ^ mask[i % 4])]);
 }
 request.on('upgrade', (response, socket, head) => {
     let pending = head, heard = [];

@@ -17,9 +17,10 @@ from libreims.proto.sip.message import Request, Response
 from libreims.server import tcp_options
 from libreims.ue.config import PhoneConfig
 from libreims.ue.phone import Phone
-from support.api import ask
+from support.api import Link, ask
 from support.calls import connected, ended_by_server, hung_up
 from support.lab import CONFIG, DOMAIN, SERVER, Lab, Peer, play
+from support.sms_phone import phones
 
 SUBSCRIBE = (("Event", "reg"), ("Accept", "application/reginfo+xml"), ("Expires", "3600"))
 VOLTE = ';+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel"'
@@ -241,3 +242,67 @@ async def test_tcp_keepalive_and_keepcount_of_both_kinds_of_connections() -> Non
     listener.close()
     network.close()
     assert seen == [(1, 900, 2), (1, 33, 7), None]
+
+
+def test_sms_expires() -> None:
+    async def scenario(lab: Lab) -> None:
+        for seconds in (100, 1000):
+            await change(lab, sms_expires=seconds)
+            (alice,) = await phones(lab, "alice")
+            await alice.accepted(alice.submit("0600000002"))
+            await asyncio.sleep(90)
+            assert len(lab.server.sms.centre) == 1
+            await asyncio.sleep(20)
+            assert len(lab.server.sms.centre) == (0 if seconds == 100 else 1)
+
+    play(scenario, settle=2000)
+
+
+def test_sms_filter_and_forced_cause() -> None:
+    async def scenario(lab: Lab) -> None:
+        (alice,) = await phones(lab, "alice")
+        await alice.accepted(alice.submit("0600000002"))
+        await change(lab, sms_message_filter={"rp_data": {"action": "reject"}})
+        assert await alice.refused(alice.submit("0600000002")) == (21, None)
+        await change(lab, sms_forced_rp_cause=38)
+        assert await alice.refused(alice.submit("0600000002")) == (38, None)
+        await change(lab, sms_message_filter={}, sms_forced_rp_cause=0)
+        await alice.accepted(alice.submit("0600000002"))
+        await ask(lab, "sms_flush", impi=f"bob@{DOMAIN}")
+
+    play(scenario)
+
+
+def test_sms_hook_only() -> None:
+    async def scenario(lab: Lab) -> None:
+        link = Link(lab)
+        link.say({"message": "register", "register": "sms"})
+        (alice,) = await phones(lab, "alice")
+        await change(lab, sms_hook_only=True)
+        await alice.accepted(alice.submit("0600000002"))
+        assert not len(lab.server.sms.centre)
+        assert [each["message"] for each in link.frames[2:]] == ["sms"]
+        await change(lab, sms_hook_only=False)
+        await alice.accepted(alice.submit("0600000002"))
+        assert len(lab.server.sms.centre) == 1
+        assert len(link.frames) == 4
+        await change(lab, sms_hook_only=True)
+        link.leave()  # without anybody who listens the server does it all
+        await alice.accepted(alice.submit("0600000002"))
+        assert len(lab.server.sms.centre) == 2
+        await ask(lab, "sms_flush", impi=f"bob@{DOMAIN}")
+
+    play(scenario)
+
+
+def test_sms_retry_delay() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await phones(lab, "alice", "bob")
+        await change(lab, sms_retry_delay=7)
+        await alice.accepted(alice.submit("0600000002"))
+        bob.peer.respond(await bob.peer.expect("MESSAGE"), 480)
+        begin = lab.loop.time()
+        await (await bob.receive()).acknowledge()
+        assert lab.loop.time() - begin == pytest.approx(7, abs=1)
+
+    play(scenario)
