@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,8 @@ from libreims.ue.script import Script, parse_steps
 from libreims.ue.short_message import SmsError
 from scenario.test_phones import CONFIG, phone
 from support.lab import Lab, play
+from support.restarts import Kept, crashing
+from support.restarts import play as play_kept
 
 LONG = "A text of more than one message: " + "0123456789" * 14
 PRETTY = "Grüße \u20ac \U0001f4f1 " * 9
@@ -180,3 +183,35 @@ def test_steps() -> None:
         assert failed.results[-1].text == "no short message came within 5 s"
 
     play(scenario, CONFIG)
+
+
+@crashing
+def test_the_server_restarts_while_one_phone_is_off_and_nothing_is_lost(tmp_path: Path, crash: bool) -> None:
+    """The purpose of SMS with `ue_db_filename`: long and short, both alphabets, once and in order."""
+
+    async def scenario(lab: Lab, kept: Kept) -> None:
+        a = await phone(lab, 1)
+        sent = []
+        for number, text in enumerate(("Hello", LONG, PRETTY)):
+            await a.sms.send("tel:1002", f"{number} {text}", report=True)
+            sent.append(f"{number} {text}")
+            await kept.restart(crash=crash, down=10)
+        b = await phone(lab, 2)
+        await reads(b, 3)
+        assert [each.text for each in b.sms.inbox] == sent
+        parts = [reference for each in a.sms.sent for reference in each.references]
+        assert await a.sms.changes.until(lambda: len(a.sms.reports) == len(parts), 60)
+        assert [each.reference for each in a.sms.reports] == parts
+        await kept.restart(crash=crash)
+        await asyncio.sleep(600)
+        assert b.sms.came == 3 and len(a.sms.reports) == len(parts)
+        # Both are registered still: calls and messages go on without a REGISTER.
+        await b.sms.send("tel:1001", "all well")
+        await reads(a)
+        call = a.call("tel:1002")
+        await call.wait_answered()
+        call.hang_up()
+        await call.wait_ended()
+        assert kept.records("sms") == []
+
+    play_kept(scenario, tmp_path, CONFIG)

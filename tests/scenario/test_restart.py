@@ -5,12 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import re
-import shutil
-from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from pathlib import Path
-
-import pytest
 
 from libreims.base.errors import Reject
 from libreims.base.log import Log
@@ -24,69 +20,13 @@ from libreims.users.bindings import Cause, Change
 from support.calls import connected, hung_up
 from support.full_disk import full_disk
 from support.lab import CONFIG, DOMAIN, Lab, Peer
+from support.restarts import Kept, crashing, play
 from support.sim_phone import SimPhone
-from support.virtual import VirtualLoop, run
 
 REG = (("Event", "reg"), ("Expires", "600000"))
 K, OPC = "00112233445566778899aabbccddeeff", "ffeeddccbbaa99887766554433221100"
 SIM = CONFIG.replace('authent_type: "none"', f'sim_algo: "milenage", opc: "{OPC}"')
 MD5 = CONFIG.replace('authent_type: "none"', 'pwd: "secret", authent_qop: "auth"')
-
-
-class Kept:
-    """A lab whose server has a file."""
-
-    def __init__(self, lab: Lab, folder: Path) -> None:
-        self.lab = lab
-        self._folder = folder
-        self._crashes = 0
-        self._logged = 0
-        self.store = open_store(str(folder / "ims.db"), lab.log.layer("ims"))
-
-    async def restart(self, *, crash: bool = False, down: float = 0.0, config: str = "") -> None:
-        """End the server and start it again; a crash leaves what had reached the system by then."""
-        path = Path(self.store.path)
-        if crash:
-            self._crashes += 1
-            left = self._folder / str(self._crashes)
-            left.mkdir()
-            for name in (path.name, f"{path.name}-wal"):
-                shutil.copy(path.with_name(name), left / name)
-        await self.lab.server.stop()
-        self.store.close()
-        await asyncio.sleep(down)
-        if crash:
-            path = left / path.name
-        self.store = open_store(str(path), self.lab.log.layer("ims"))
-        await self.lab.restart(self.store, config=config)
-
-    def logged(self) -> str:
-        """What was logged since the last time."""
-        text = self.lab.log_text()
-        new, self._logged = text[self._logged :], len(text)
-        return new
-
-    def records(self, kind: str) -> list[str]:
-        return [key for key, _ in self.store.records(kind).items()]
-
-
-Scenario = Callable[[Lab, Kept], Awaitable[None]]
-
-
-def play(scenario: Scenario, folder: Path, config: str = CONFIG) -> None:
-    async def whole() -> None:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, VirtualLoop)
-        lab = Lab(loop, config)
-        kept = Kept(lab, folder)
-        lab.server = lab.make_server(1, kept.store)
-        await lab.server.start()
-        await scenario(lab, kept)
-        await lab.server.stop()
-        kept.store.close()
-        assert not re.search("Traceback|fault of the server", lab.log_text())
-
-    run(whole)
 
 
 async def notified(phone: Peer) -> Request:
@@ -104,9 +44,6 @@ def version(request: Request) -> int:
 def events(request: Request) -> list[str]:
     body = request.body.decode().partition("</registration>")[0]
     return re.findall(r'<contact [^>]*event="(\w+)"', body)
-
-
-crashing = pytest.mark.parametrize("crash", [False, True], ids=["in order", "kill -9"])
 
 
 @crashing
@@ -407,7 +344,7 @@ def test_on_a_full_disk_nothing_is_accepted_that_would_be_lost(tmp_path: Path) -
         assert (await bob.send("SUBSCRIBE", f"sip:bob@{DOMAIN}", REG).final()).status == 200
         await notified(bob)
         before = set(lab.server.bindings)
-        with full_disk(kept.store.path):
+        with full_disk():
             refused = await carol.register()
             assert (refused.status, refused.get("Retry-After")) == (500, "60")
             assert (await alice.register(0)).status == 500
@@ -437,7 +374,7 @@ def test_a_sim_gets_no_vector_that_might_be_given_out_again(tmp_path: Path) -> N
     async def scenario(lab: Lab, kept: Kept) -> None:
         (alice, bob) = await lab.peer("alice"), await lab.peer("bob")
         assert (await alice.register()).status == 401
-        with full_disk(kept.store.path):
+        with full_disk():
             assert (await alice.register()).status == 401, "from the block that is reserved"
             assert (await bob.register()).status == 504
         assert "bob@ims.test gets no challenge, as its SQN cannot be kept" in kept.logged()

@@ -1,8 +1,7 @@
-"""A disk that is full, for one file: nothing may grow beyond what its log of changes has now."""
+"""A full disk, for this process: the system refuses what would make a file longer than some length."""
 
 from __future__ import annotations
 
-import os
 import resource
 import signal
 from collections.abc import Iterator
@@ -10,14 +9,14 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def full_disk(path: str) -> Iterator[None]:
-    """The system refuses writes that make a file larger than the log of changes of the store `path` is.
+def full_disk(room: int = 0) -> Iterator[None]:
+    """No file may be written beyond `room` octets; with 0 none may be written at all.
 
     Nothing else may write to files meanwhile, the log of the server not either.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (os.path.getsize(f"{path}-wal"), hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
     try:
         yield
     finally:

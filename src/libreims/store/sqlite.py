@@ -24,6 +24,8 @@ WAL_PAGES = 1000
 """Pages of 4 kB in the log of changes before they are folded in, which takes some milliseconds."""
 PAGE_OF_RECORDS = 500
 """Records that are read at once."""
+TRY_EVERY = 10
+"""Writes on a full disk between two attempts to fold the log of changes in."""
 LOOK_EVERY = 50
 """Writes between two looks whether the file is still there."""
 
@@ -103,10 +105,26 @@ class SqliteStore:
         try:
             self._execute(statement, values)
         except sqlite3.Error as error:
+            if not self._depth and self._folded_in(error):
+                try:
+                    self._execute(statement, values)
+                    return
+                except sqlite3.Error as again:
+                    error = again
             failure = self._failed(error)
             if self._depth:
                 self._spoilt = failure
             raise failure from error
+
+    def _folded_in(self, error: sqlite3.Error) -> bool:
+        """On a disk that is full, whether the log of changes could be folded in: it has room again then."""
+        if _code(error) not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) or self._refused % TRY_EVERY:
+            return False
+        try:
+            busy, pages, folded = self._execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error:
+            return False
+        return not busy and 0 < pages == folded
 
     def read(self, kind: str, after: int) -> list[tuple[int, str, str]]:
         """The next records of a kind. Raises StoreError."""
@@ -217,8 +235,14 @@ def _identity(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def _code(error: sqlite3.Error) -> int:
+    """The primary result code; 0 for what is no error of SQLite itself."""
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF
+
+
 def _remedy(error: sqlite3.Error) -> str:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    code = _code(error)
     if code == sqlite3.SQLITE_FULL:
         return "make room on its disk"
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):

@@ -12,7 +12,9 @@ def store(text: str) -> ConfigStore:
 
 
 def test_ttl_counts_the_messages_of_its_kind() -> None:
-    config = store('sms_message_filter: { rp_ack: { action: "reject", ttl: 2 }, cp_data: { action: "ignore" } },')
+    config = store(
+        'sms_message_filter: { rp_ack: { action: "reject", ttl: 2 }, cp_data: { action: "ignore" } },'
+    )
     filters = SmsFilter(config)
     assert filters.action("rp_data") == "treat"
     assert [filters.action("rp_ack") for _ in range(4)] == ["reject", "reject", "treat", "treat"]

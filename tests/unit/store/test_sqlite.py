@@ -130,7 +130,7 @@ def test_the_log_of_changes_does_not_grow_without_bound(store: SqliteStore) -> N
 def test_what_cannot_be_written_is_refused_and_said_once(store: SqliteStore, log: Log) -> None:
     records = store.records("sms")
     records.put("1", {})
-    with full_disk(store.path):
+    with full_disk():
         for number in range(5):
             with pytest.raises(StoreError, match=r"ims\.db cannot be written: .*; "):
                 records.put(f"no {number}", {})
@@ -157,6 +157,19 @@ def test_a_file_that_is_removed_under_the_server_is_noticed(store: SqliteStore, 
         records.put(str(number), {"more": 1})
     assert text(log).count("was removed, or another file put in its place") == 1
     os.rename(f"{store.path}.away", store.path)
+
+
+def test_on_a_nearly_full_disk_the_log_of_changes_is_folded_in(store: SqliteStore, log: Log) -> None:
+    records = store.records("sms")
+    for number in range(100):
+        records.put(str(number), {"text": "x" * 500})
+    with full_disk(
+        os.path.getsize(f"{store.path}-wal")
+    ):  # there is no more room, but what is there may be written over
+        for number in range(300):
+            records.put(str(number % 100), {"text": "y" * 500, "turn": number})
+    assert text(log) == ""
+    assert [value["turn"] for _, value in records.items()] == list(range(200, 300))
 
 
 def test_what_is_written_after_the_end_is_refused(store: SqliteStore) -> None:
