@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from libreims.net.sockets import SocketNetwork
+from libreims.proto.sip.dialog import Dialog
 from libreims.proto.sip.message import Request
 from libreims.run import LoopClock
 from support.lab import USERS
@@ -59,12 +60,16 @@ async def text(sender: KernelPhone, receiver: KernelPhone) -> None:
     sender.tell(f"MESSAGE to {receiver.name}", (await sent.final()).status)
 
 
-async def call_echo(phone: KernelPhone) -> None:
-    """A call with all that it needs, and its end."""
+async def call_echo(phone: KernelPhone) -> Dialog:
+    """A call that stands."""
     call = phone.send("INVITE", "tel:666", body=phone.sdp())
     answer = await call.final()
     phone.tell("INVITE", answer.status)
-    dialog = phone.ack(call, answer)
+    return phone.ack(call, answer)
+
+
+async def hang_up(phone: KernelPhone, dialog: Dialog) -> None:
+    """Its end."""
     phone.tell("BYE", (await phone.in_dialog(dialog, "BYE").final()).status)
 
 
@@ -96,9 +101,12 @@ async def main(server: str, server6: str, *hosts: str) -> None:
     for sender, receiver in zip(phones, [*phones[1:], phones[0]], strict=True):
         await text(sender, receiver)
     for phone in phones:
-        await call_echo(phone)
-        await phone.enrol()  # new associations beside the old ones, which still stand
-        await call_echo(phone)
+        await hang_up(phone, await call_echo(phone))
+        dialog = await call_echo(phone)
+        await (
+            phone.enrol()
+        )  # new associations beside the old ones, which still stand, in the middle of a call
+        await hang_up(phone, dialog)
     for phone in phones:
         phone.tell("leave", (await phone.refresh(Expires="0")).status)
 
