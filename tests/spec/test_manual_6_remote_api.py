@@ -27,6 +27,7 @@ from support.api_server import Client, Served, serving
 from support.calls import connected, hung_up
 from support.lab import CONFIG, DOMAIN, Peer
 from support.shape import ANY, NUMBER, MapOf, OneOf, check
+from support.sms_phone import phones
 
 CALM = CONFIG + "dialog_timeout: 0,"
 LAYER = {
@@ -476,6 +477,22 @@ async def test_events_have_the_fields_of_the_manual() -> None:
                 }
             )
             assert (await call.final()).status == 603
+
+
+async def test_the_sms_event_has_the_fields_of_the_manual() -> None:
+    async with serving(config=CALM) as served, served.client() as client:
+        await client.ask("register", register="sms")
+        (alice,) = await phones(served.lab, "alice")
+        submitted = asyncio.ensure_future(alice.accepted(alice.submit("0600000002", "Grüße")))
+        event = await client.hear()
+        await submitted
+        check(
+            event,
+            {"message": OneOf("sms"), "sender": str, "destination": str, "text": OneOf("Grüße")}
+            | {"dcs": int, "date": int, "time": NUMBER},
+        )
+        assert "0600000001" in event["sender"]
+        assert "0600000002" in event["destination"]
 
 
 # -- behaviour that clients rely on (not in the manual) ------------------------------------------------

@@ -164,25 +164,22 @@ class Connection:
         try:
             right = self._authentication.right(self._challenge, frame)
         except LibreImsError as error:
-            self._log.warn(f"{self.client.name}: authentication is not possible: {error}")
-            self._strange(frame, one_line(error))
+            self._failed(frame, one_line(error), one_line(error))
             return
-        if right:
-            self._challenge = ""
-            self._authentication.succeeded(self._host)
-            self._log.info(f"{self.client.name} authenticated")
-            self._respond(frame, {"ready": True})
+        if not right:
+            why = "its password is not the one of com_auth, or it computes the response for another name"
+            self._failed(frame, FAILED, why)
             return
+        self._challenge = ""
+        self._authentication.succeeded(self._host)
+        self._log.info(f"{self.client.name} authenticated")
+        self._respond(frame, {"ready": True})
+
+    def _failed(self, frame: Frame, error: str, why: str) -> None:
+        """The client is still not authenticated."""
         self._authentication.failed(self._host)
         self._services.counters.error("com_authentication")
-        self._log.warn(
-            f"{self.client.name}: authentication failed: its password is not the one of com_auth, "
-            "or it computes the response for another name"
-        )
-        self._strange(frame, FAILED)
-
-    def _strange(self, frame: Frame, error: str) -> None:
-        """The client is still not authenticated."""
+        self._log.warn(f"{self.client.name}: authentication failed: {why}")
         self._timer = self._services.clock.call_later(STRANGER_TIME, self._too_slow)
         self._respond(frame, {"error": error, **self._new_challenge()})
 

@@ -94,10 +94,11 @@ class Schedule:
         if job.absolute:
             wait -= self.now()
             job.late = wait < 0
+        if wait > 0 or job.loop_count:
+            self.check(job.client)
         if wait <= 0:
             self._turn(job, self.now())
             return
-        self.check(job.client)
         self._hold(job)
         job.timer = self._clock.call_later(wait, self._turn, job, self.now() + wait)
 

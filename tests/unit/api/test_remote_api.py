@@ -1,5 +1,8 @@
 """`api.remote_api`: the table is what the documentation says."""
 
+import subprocess
+import sys
+
 from libreims.config import surface
 from libreims.config.declare import WORKS
 from support.lab import Lab, play
@@ -17,3 +20,11 @@ def test_the_documentation_lists_as_working_what_is_in_the_table() -> None:
         assert all(each.doc and parameter.doc for each in table for parameter in each.parameters)
 
     play(scenario)
+
+
+def test_a_server_without_remote_api_does_not_load_its_web_server() -> None:
+    """It takes longer than all the rest of the start."""
+    code = "import sys, libreims.run; sys.exit('aiohttp' in sys.modules or 'prompt_toolkit' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}).returncode == 0
+    )

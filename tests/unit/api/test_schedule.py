@@ -85,3 +85,16 @@ def test_a_client_cannot_make_the_server_wait_for_any_number_of_messages() -> No
         assert len(dispatcher.schedule) == 0
 
     play(scenario)
+
+
+def test_repetitions_count_as_messages_that_wait() -> None:
+    async def scenario(lab: Lab) -> None:
+        client = Client("test")
+        got: list[Frame] = []
+        for _ in range(PENDING_PER_CLIENT + 5):
+            message = {"message": "license", "loop_count": 1, "loop_delay": 50}
+            lab.server.api.dispatcher.submit(client, message, got.append)
+        assert sum("too many" in each.get("error", "") for each in got) == 5
+        lab.server.api.dispatcher.leave(client)
+
+    play(scenario)
