@@ -149,6 +149,8 @@ def _tunnel(hosts: Iterable[str], settings: Settings, loop: asyncio.AbstractEven
         namespace=settings.ipsec_netns,
         mtu=settings.ipsec_mtu,
         script=settings.ipsec_tun_setup_script_filename,
+        packets=settings.ipsec_pcap_filename,
+        keys=settings.ipsec_esp_sa_filename,
     )
 
 

@@ -322,7 +322,15 @@ class Settings(Checks):
     )
     ipsec_mtu: int = prop(1400, Integer(68, 65535), "MTU of the IPsec interface.")
     ipsec_ifname: str | None = prop(None, Text(), "Existing TUN interface to use.")
-    ipsec_netns: str | None = prop(None, Text(), "Network namespace of `ipsec_ifname`.")
+    ipsec_netns: str | None = prop(
+        None, Text(), "Network namespace of `ipsec_ifname`; without that one, of the interface that is made."
+    )
+    ipsec_pcap_filename: str | None = prop(
+        None, FileName(), "pcapng file of what goes through IPsec, in clear; not in lteims (docs/ipsec.md)."
+    )
+    ipsec_esp_sa_filename: str | None = prop(
+        None, FileName(), "`esp_sa` file with the keys of IPsec for Wireshark; not in lteims (docs/ipsec.md)."
+    )
 
     # SGs, Cx, Rx, N5
     sctp_addr: Address | None = prop(

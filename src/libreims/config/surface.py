@@ -76,6 +76,8 @@ CONFIG: dict[str, tuple[str, ...]] = {
         "ipsec_mtu",
         "ipsec_ifname",
         "ipsec_netns",
+        "ipsec_pcap_filename",
+        "ipsec_esp_sa_filename",
     ),
     "sgs": ("sctp_addr",),
     "cx": (

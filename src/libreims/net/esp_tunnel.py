@@ -75,8 +75,9 @@ def open_tunnel(
     try:
         for host in hosts:
             outside[host] = _raw_socket(host)
-        evidence = Evidence(packets, keys, utc, log) if packets or keys else None
-        return EspTunnel(inside, outside, evidence, loop=loop, log=log, tokens=tokens)
+        return EspTunnel(
+            inside, outside, _evidence(packets, keys, utc, log), loop=loop, log=log, tokens=tokens
+        )
     except BaseException:
         for raw in outside.values():
             raw.close()
@@ -182,6 +183,17 @@ class EspTunnel:
             self.engine.drops.drop(
                 "not_delivered", "FROM", self._inside.tun.name, error.strerror or str(error)
             )
+
+
+def _evidence(packets: str | None, keys: str | None, utc: UtcClock, log: LayerLog) -> Evidence | None:
+    """The files for evidence; a file that cannot be made costs the evidence, not IPsec."""
+    if not packets and not keys:
+        return None
+    try:
+        return Evidence(packets, keys, utc, log)
+    except LibreImsError as error:
+        log.error(f"{error}; IPsec goes on without evidence")
+        return None
 
 
 def _raw_socket(host: str) -> socket.socket:
