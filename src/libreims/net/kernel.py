@@ -54,7 +54,7 @@ def unmount(target: str) -> None:
 def lacking(*names: str) -> list[str]:
     """Which of these capabilities the calling thread has not in effect."""
     try:
-        status = Path("/proc/thread-self/status").read_text(encoding="ascii")
+        status = Path("/proc/thread-self/status").read_text(encoding="utf-8")
     except OSError:
         return []
     line = next((each for each in status.splitlines() if each.startswith("CapEff:")), "CapEff: 0")

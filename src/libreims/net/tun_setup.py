@@ -130,7 +130,7 @@ def _set_up(hosts: list[str], mtu: int) -> None:
             links.add_default_route(INTERFACE, family)
     # Connections to a phone have the same two ports every time: one that we have closed must not block the
     # next for a minute.  Where it cannot be set (containers have /proc/sys read-only) it is a minute.
-    with contextlib.suppress(OSError), open(_REUSE, "w", encoding="ascii") as setting:
+    with contextlib.suppress(OSError), open(_REUSE, "w", encoding="utf-8") as setting:
         setting.write("1")
 
 
