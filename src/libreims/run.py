@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import resource
 import signal
 import sys
 import time
@@ -92,6 +93,7 @@ async def _serve(config: ConfigStore, warnings: Iterable[ConfigWarning]) -> int:
 
 async def _serve_with(config: ConfigStore, log: Log, store: Store | None, typist: Typist) -> None:
     loop = asyncio.get_running_loop()
+    _allow_many_sockets()
     ended = asyncio.Event()
     signals = _signals()
     gc.disable()  # users and registrations of before stay: to look at them over and over doubles the start
@@ -135,6 +137,13 @@ def _signals() -> list[signal.Signals]:
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signals.append(signal.SIGHUP)
     return signals
+
+
+def _allow_many_sockets() -> None:
+    """As many as the system lets us: a phone with IPsec takes three, a call with audio eight."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _tunnel(hosts: Iterable[str], settings: Settings, loop: asyncio.AbstractEventLoop, log: Log) -> EspTunnel:

@@ -180,7 +180,8 @@ class CallflowScopes:
 
     def _imei_at(self, impi: str, flow: Flow) -> str:
         for binding in self._bindings.of(impi):
-            if binding.flow.remote == flow.remote:
+            # A protected port of ours is for one phone, whose own port changes as it registers again.
+            if binding.flow.remote == flow.remote or (binding.protected and binding.flow.local == flow.local):
                 return binding.imei
         return ""
 

@@ -85,10 +85,10 @@ class UserAgent:
     ) -> ClientTransaction:
         """Send a request in a transaction of its own; `context` says whose modifiers are in force."""
         self._complete(request)
-        flow = self._transport.current(flow)
         deviations = self.deviations
         if context is None and request.method in OUTSIDE_CALLS and deviations.scopes.active:
             context = deviations.scopes.of_sent(request, flow)
+        flow = self._transport.current(flow)
         if context is not None or self._config.current.custom_headers:
             return self.deviated_requests.request(request, flow, listener, context)
         transaction = self._stack.request(request, flow, _Seen(self._callflow, listener))
