@@ -131,7 +131,7 @@ class SqliteStore:
         try:
             return self._execute(_READ, (after, kind)).fetchall()
         except sqlite3.Error as error:
-            raise self._failed(error) from error
+            raise StoreError(f"{self.path} cannot be read: {error}; {_remedy(error)}") from error
 
     def begin(self) -> None:
         """Enter a transaction, or one more level of it. Raises StoreError."""
