@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,3 +119,34 @@ def test_two_phones_call_hold_and_resume(network: Network) -> None:
     assert "bob hung up" in log
     near, far = closed_ports(log)
     assert near[:2] == far[1::-1]
+
+
+def test_registered_phones_call_each_other_after_kill_9(tmp_path: Path) -> None:
+    """With `ue_db_filename`: neither phone has noticed anything when the server is there again."""
+    addresses = {"ims0": "10.45.0.1/24", "ue1": "10.45.0.11/24", "ue2": "10.45.0.12/24"}
+    config = f'{CONFIG} ue_db_filename: "ims.db",'
+    with Namespace(addresses) as namespace:
+
+        def start() -> Server:
+            return Server(tmp_path, config, host="10.45.0.1", prefix=namespace.prefix)
+
+        with start() as server:
+            network = Network(tmp_path, namespace, server)
+            alice = network.phone("alice", "ue1")
+            bob = network.phone("bob", "ue2", account=";answermode=auto")
+        with alice, bob:
+            assert server.process.returncode == -signal.SIGKILL
+            time.sleep(1)
+            with start() as server:
+                assert "2 registrations of before the restart go on" in server.log_text
+                alice.type("/dial sip:1002@ims.test")
+                for phone in (alice, bob):
+                    phone.wait_for("Call established")
+                time.sleep(TALK)
+                assert "REGISTER" not in server.log_text
+                alice.type("/hangup")
+                _, received = alice.packets()
+                assert received >= 40 * TALK
+                for phone in (alice, bob):
+                    phone.quit()
+                server.finish()
