@@ -21,6 +21,7 @@ from support.calls import connected, hung_up
 from support.full_disk import full_disk
 from support.lab import CONFIG, DOMAIN, Lab, Peer
 from support.restarts import Kept, crashing, play
+from support.secure_phone import SECURE, secure_phone
 from support.sim_phone import SimPhone
 
 REG = (("Event", "reg"), ("Expires", "600000"))
@@ -387,3 +388,30 @@ def test_the_log_of_a_quiet_start_is_quiet(tmp_path: Path) -> None:
     log = Log(utc=float)
     open_store(str(tmp_path / "new.db"), log.layer("ims")).close()
     assert log.ring.since(0)[1] == []
+
+
+@crashing
+def test_a_phone_behind_ipsec_registers_again(tmp_path: Path, crash: bool) -> None:
+    async def scenario(lab: Lab, kept: Kept) -> None:
+        alice = await secure_phone(lab, "alice")
+        assert (await alice.secure()).status == 200
+        assert (await alice.send("SUBSCRIBE", f"sip:alice@{DOMAIN}", REG).final()).status == 200
+        await notified(alice)
+        (before,) = lab.server.bindings
+        await kept.restart(crash=crash, down=5)
+        assert len(lab.server.bindings) == 0 and len(lab.server.reg_event) == 0
+        assert re.search(
+            f"registration of alice@{DOMAIN} at .* is dropped: its IPsec keys ended with the server, so the "
+            "phone has to register again",
+            kept.logged(),
+        )
+        alice.forget()  # it got no answer any more (TS 24.229 §5.1.1.4.1)
+        answer = await alice.secure()
+        assert answer.status == 200, lab.log_text()
+        (after,) = lab.server.bindings
+        assert after.protected and after.flow != before.flow
+        assert (await alice.send("SUBSCRIBE", f"sip:alice@{DOMAIN}", REG).final()).status == 200
+        await notified(alice)
+        assert len(kept.records("binding")) == len(kept.records("subscription")) == 1
+
+    play(scenario, tmp_path, SECURE)
