@@ -71,35 +71,33 @@ class Connection:
             frame |= {"version": __version__, "product": PRODUCT}
         self._answer(frame)
 
-    def receive(self, text: str) -> None:
-        """A text frame has come."""
-        if self._challenge and len(text) > STRANGER_TEXT:
-            self._close(f"sent {len(text)} characters before its authentication")
-            return
-        try:
-            message = decode(text)
-        except InvalidJson as error:
-            self._refuse({}, str(error))
-            return
-        if not isinstance(message, list):
-            self._one(message)
-            return
-        if not 0 < len(message) <= MOST_MESSAGES:
-            self._refuse({}, f"an array has 1 to {MOST_MESSAGES} messages, not {len(message)}")
-            return
-        for each in message:
-            if not self.client.connected:
-                break
-            self._one(each)
+    def receive(self, frame: str | bytes) -> None:
+        """A frame has come: process all that is in it."""
+        for message in self.messages(frame):
+            self.process(message)
 
-    def receive_octets(self, octets: bytes) -> None:
-        """A binary frame has come: the same where it is text after all."""
+    def messages(self, frame: str | bytes) -> list[object]:
+        """What is to be processed of a frame, message by message; none where the frame is wrong as a whole.
+
+        A binary frame is the same where it is text after all.
+        """
+        if self._challenge and len(frame) > STRANGER_TEXT:
+            self._close(f"sent {len(frame)} characters before its authentication")
+            return []
         try:
-            text = octets.decode()
+            message = decode(frame if isinstance(frame, str) else frame.decode())
         except UnicodeDecodeError:
             self._refuse({}, "Invalid JSON: the binary frame is no UTF-8 text")
-            return
-        self.receive(text)
+            return []
+        except InvalidJson as error:
+            self._refuse({}, str(error))
+            return []
+        if not isinstance(message, list):
+            return [message]
+        if not 0 < len(message) <= MOST_MESSAGES:
+            self._refuse({}, f"an array has 1 to {MOST_MESSAGES} messages, not {len(message)}")
+            return []
+        return message
 
     def closed(self) -> None:
         """The connection is gone."""
@@ -109,7 +107,8 @@ class Connection:
         self._dispatcher.leave(self.client)
         self._log.info(f"{self.client.name} disconnected")
 
-    def _one(self, message: object) -> None:
+    def process(self, message: object) -> None:
+        """One message of a frame."""
         if isinstance(message, dict) and message.get("message") == "authenticate":
             self._authenticate(message)
         elif self._challenge:

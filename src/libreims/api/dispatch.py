@@ -44,9 +44,9 @@ class Dispatcher:
         try:
             job = self._accept(client, message, answer)
             self.schedule.start(job)
-        except LibreImsError as error:
+        except Exception as error:  # noqa: BLE001 a fault in a command costs one response, not the server
             frame = message if isinstance(message, dict) else {}
-            response = self.response(frame, self.time, {"error": one_line(error)})
+            response = self.response(frame, self.time, self._refusal(frame.get("message"), error))
             self.show("TO", client, response)
             answer(response)
 
@@ -107,11 +107,8 @@ class Dispatcher:
                 return
             deferred = result if isinstance(result, Deferred) else self._task(job, result)
             self._check_room(job.client, deferred)
-        except (LibreImsError, Reject) as error:
-            self._answer(job, started, index, late, {"error": one_line(error)})
-            return
-        except Exception as error:  # noqa: BLE001 a fault in a command costs one response, not the server
-            self._answer(job, started, index, late, self._fault(job.invocation.command.name, error))
+        except Exception as error:  # noqa: BLE001 the same for the handler
+            self._answer(job, started, index, late, self._refusal(job.invocation.command.name, error))
             return
 
         def completed(members: Members) -> None:
@@ -150,13 +147,14 @@ class Dispatcher:
     async def _wait(self, job: Job, procedure: Coroutine[Any, Any, Members], deferred: Deferred) -> None:
         try:
             members = await procedure
-        except (LibreImsError, Reject) as error:
-            members = {"error": one_line(error)}
-        except Exception as error:  # noqa: BLE001 the same as in `_run`, for handlers that wait
-            members = self._fault(job.invocation.command.name, error)
+        except Exception as error:  # noqa: BLE001 the same for handlers that wait
+            members = self._refusal(job.invocation.command.name, error)
         deferred.complete(members)
 
-    def _fault(self, name: str, error: Exception) -> Members:
+    def _refusal(self, name: object, error: Exception) -> Members:
+        """The `error` of a response; what nobody meant to raise is logged and counted as well."""
+        if isinstance(error, LibreImsError | Reject):
+            return {"error": one_line(error)}
         self._services.counters.error("internal")
         self._log.exception(f"fault in the command {name}", error)
         return {"error": f"internal error: {type(error).__name__}; the log has the details"}

@@ -14,7 +14,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from aiohttp import WSMsgType, web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -154,14 +154,15 @@ class Pipe:
         writer = asyncio.get_running_loop().create_task(self._write())
         try:
             connection.open()
-            async for message in self._websocket:
-                if message.type is WSMsgType.TEXT:
-                    connection.receive(message.data)
-                elif message.type is WSMsgType.BINARY:
-                    connection.receive_octets(message.data)
-                elif message.type is WSMsgType.ERROR:
+            async for frame in self._websocket:
+                if frame.type is WSMsgType.ERROR:
                     self._log.info(f"{self.name}: {self._websocket.exception()}")
-                await self._drained.wait()
+                    break
+                for message in connection.messages(frame.data):
+                    connection.process(message)
+                    await self._drained.wait()
+                    if self._ending:
+                        return
         finally:
             connection.closed()
             writer.cancel()
@@ -226,8 +227,8 @@ class _Refusal(asyncio.Protocol):
     """Takes a connection for which there is no room, and drops it."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        transport.abort()
+        # uvloop's transports are none of asyncio's classes, so no assertion can say it.
+        cast(asyncio.Transport, transport).abort()
 
 
 class _ToLog(logging.Handler):

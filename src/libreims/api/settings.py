@@ -57,8 +57,9 @@ class SettingsCommands:
     def set(self, client: Client, changes: dict[str, Any], logs: object = None) -> Members:
         """All of the changes or, where one is wrong, none."""
         known = declarations(Settings)
-        for name in changes.keys() - known.keys():
-            self._com.info(f"{client.name}: config_set has no parameter {name[:80]!r}, it is ignored")
+        for name in changes:
+            if name not in known:
+                self._com.info(f"{client.name}: config_set has no parameter {name[:80]!r}, it is ignored")
         problems: list[str] = []
         locked = logs is not None and self._config.current.com_log_lock
         log_change = None
@@ -77,8 +78,8 @@ class SettingsCommands:
             raise LibreImsError("; ".join(problems))
         if log_change is not None:
             self._log.change(log_change)
-        for name in changes.keys() & known.keys():
-            if known[name].state is not WORKS:
+        for name in changes:
+            if name in known and known[name].state is not WORKS:
                 self._com.warn(f"{client.name}: config_set of {name}: {known[name].state}")
         if updated is not self._config.current:
             self._config.replace(updated)

@@ -54,8 +54,8 @@ def test_whatever_is_no_message_gets_an_error_and_the_connection_lives(text: str
 def test_binary_frames_are_text_or_refused() -> None:
     async def scenario(lab: Lab) -> None:
         link = Link(lab)
-        link.connection.receive_octets(b'{"message":"license"}')
-        link.connection.receive_octets(b"\xff\xfe")
+        link.connection.receive(b'{"message":"license"}')
+        link.connection.receive(b"\xff\xfe")
         assert "products" in link.frames[1]
         assert "UTF-8" in link.frames[2]["error"]
 

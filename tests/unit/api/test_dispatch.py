@@ -6,7 +6,9 @@ from typing import Any
 from libreims.api.client import Client, Frame
 from libreims.api.table import Command, Deferred, Members, Parameter
 from libreims.base.errors import LibreImsError, Reject
+from libreims.config.declare import Reader
 from libreims.config.kinds import Text
+from libreims.config.tree import Value
 from support.api import ask
 from support.lab import EPOCH, Lab, play
 
@@ -159,5 +161,21 @@ def test_ignored_members_leave_a_line_and_secrets_none() -> None:
         )
         assert "topsecret" not in lab.log_text()
         assert '"K":"<hidden>"' in lab.log_text()
+
+    play(scenario)
+
+
+class Broken(Text):
+    """A kind of value with a fault."""
+
+    def read(self, value: Value, reader: Reader, path: str) -> str:
+        raise ZeroDivisionError
+
+
+def test_a_fault_before_the_handler_costs_one_response_too() -> None:
+    async def scenario(lab: Lab) -> None:
+        lab.server.api.table.add([Command("odd", "", Commands().refuse, (Parameter("a", Broken(), ""),))])
+        assert (await ask(lab, "odd", a="x"))["error"].startswith("internal error: ZeroDivisionError")
+        assert lab.server.counters.errors["internal"] == 1
 
     play(scenario)

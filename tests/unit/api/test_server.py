@@ -1,6 +1,7 @@
 """`api.server`: real sockets, with a client that is not ours."""
 
 import asyncio
+import gc
 import socket
 import ssl
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
 from libreims.api import server as server_module
+from libreims.api.connection import Connection
 from libreims.base.errors import LibreImsError
 from support.api_server import QUIET, serving
 from support.certificates import Authority
@@ -126,6 +128,17 @@ async def test_requests_are_not_read_while_their_answers_wait(monkeypatch: pytes
             assert (await client.hear())["message_id"] == number
 
 
+async def test_an_array_waits_for_its_reader_message_by_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "HIGH", 10_000)
+    monkeypatch.setattr(server_module, "QUEUE", 100_000)
+    async with serving(config=QUIET) as served, served.client() as client:
+        await client.say([{"message": "config_get", "message_id": number} for number in range(1000)])
+        await asyncio.sleep(0.2)  # 2 MB: more than the sockets take, far more than may wait
+        for number in range(1000):
+            assert (await client.hear())["message_id"] == number
+        assert "does not read" not in served.lab.log_text()
+
+
 async def test_there_is_a_limit_to_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "CONNECTIONS", 3)
     async with serving() as served, served.client(), served.client(), served.client() as client:
@@ -143,6 +156,28 @@ async def test_there_is_a_limit_to_connections(monkeypatch: pytest.MonkeyPatch) 
         for _, each in idle:
             each.close()
         writer.close()
+
+
+async def test_connections_that_come_and_go_leave_nothing_behind() -> None:
+    async with serving(config=QUIET) as served:
+        api = served.lab.server.api
+        for number in range(60):
+            async with served.client() as client:
+                await client.ask("register", register=["dialog", "users_update", "sms", "invite"])
+                await client.say({"message": "log_get", "min": 1000, "timeout": 1000})
+                await client.say({"message": "license", "start_time": 1000})
+                await client.say({"message": "license", "loop_count": 1000, "loop_delay": 1000})
+                assert (await client.hear())["loop_index"] == 0
+                if number % 2:
+                    client.socket.transport.abort()
+        await until(lambda: len(served.server) == 0)
+        await asyncio.sleep(0.05)
+        assert len(api.dispatcher.schedule) == 0
+        assert not api.events._clients
+        assert not api.events._listening
+        assert served.lab.log.ring.wake is None
+        gc.collect()
+        assert not [each for each in gc.get_objects() if isinstance(each, Connection | server_module.Pipe)]
 
 
 async def test_the_answer_to_quit_still_arrives() -> None:
