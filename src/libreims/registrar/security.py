@@ -35,7 +35,7 @@ class Attempt:
     impi: str
     required: bool = False
     """`sec-agree` in Require or Proxy-Require."""
-    wanted: tuple[Mechanism, ...] = ()
+    client: tuple[str, ...] = ()
     """Security-Client; empty where there can be no new agreement."""
     fresh: bool = False
     """Only the answer to a new challenge will do: its keys are those of the agreement."""
@@ -80,14 +80,13 @@ class Security:
             return Attempt(request, flow, impi)
         agreement = self._agreements.at(flow)
         offered = self._offered(self._agreements, request)
-        lines = request.get_all(CLIENT)
-        wanted = mechanisms(lines)
+        client = tuple(request.get_all(CLIENT))
         if agreement is None:
             if offered is not None:
                 raise disagreement(offered, _outside(offered, flow, "outside of the security agreement"))
-            return Attempt(request, flow, impi, required, wanted, fresh=bool(wanted))
+            return Attempt(request, flow, impi, required, client, fresh=bool(client))
         self._check_protected(request, flow, impi, agreement, offered)
-        return Attempt(request, flow, impi, required, wanted, fresh=agreement.state is State.OFFERED)
+        return Attempt(request, flow, impi, required, client, fresh=agreement.state is State.OFFERED)
 
     def _offered(self, agreements: Agreements, request: Request) -> Agreement | None:
         """The agreement that was offered with the challenge which this REGISTER answers with a response."""
@@ -142,22 +141,22 @@ class Security:
     async def challenge(self, challenged: Challenged, attempt: Attempt) -> Reject:
         """The challenge to send: with an agreement where the phone asked for one and there are keys.
 
-        Raises Reject (503).
+        Raises Reject (503), SipParseError (400).
         """
-        vector, wanted = challenged.vector, attempt.wanted
-        if self._agreements is None or not (wanted or attempt.required):
+        vector, client = challenged.vector, attempt.client
+        if self._agreements is None or not (client or attempt.required):
             return challenged
         if vector is None:
             return self._refusal(attempt.request, NO_KEYS) if attempt.required else challenged
-        if not wanted and not self.protects(attempt.flow):
+        if not client and not self.protects(attempt.flow):
             return self._demand(f"{attempt.impi} requires IPsec ({OPTION_TAG}) without naming algorithms")
         request = attempt.request
         agreement = await self._agreements.propose(
             Challenge(
                 attempt.impi,
                 attempt.flow,
-                tuple(request.get_all(CLIENT)),
-                wanted,
+                client,
+                mechanisms(client),
                 aka_nonce(vector.rand, vector.autn),
                 vector.ck,
                 vector.ik,
@@ -170,7 +169,7 @@ class Security:
         return self._nothing_in_common(challenged, attempt, self._agreements)
 
     def _nothing_in_common(self, challenged: Challenged, attempt: Attempt, agreements: Agreements) -> Reject:
-        offers = _shown(attempt.wanted)
+        offers = _shown(mechanisms(attempt.client))
         why = f"{attempt.impi} offers {offers} for IPsec, the server {agreements.offer}: nothing in common"
         if self.protects(attempt.flow):
             # The agreement that it came through goes on: TS 33.203 does not ask for a new one each time.

@@ -68,7 +68,7 @@ class Lab:
 def test_a_challenge_carries_the_agreement() -> None:
     lab = Lab()
     attempt = lab.check(request(Security_Client=CLIENT, Require="sec-agree"))
-    assert attempt.required and attempt.fresh and len(attempt.wanted) == 1
+    assert attempt.required and attempt.fresh and attempt.client == (CLIENT,)
     challenge = lab.challenge(attempt)
     assert challenge.headers == (("WWW-Authenticate", "Digest ..."), ("Security-Server", lab.said))
     (agreement,) = lab.rig.agreements
@@ -84,7 +84,7 @@ def test_an_emergency_registration_is_told_by_its_contact() -> None:
 def test_a_soft_phone_is_left_alone() -> None:
     lab = Lab()
     attempt = lab.check(request(Supported="path"))
-    assert (attempt.required, attempt.wanted, attempt.fresh) == (False, (), False)
+    assert (attempt.required, attempt.client, attempt.fresh) == (False, (), False)
     assert lab.challenge(attempt).headers == (("WWW-Authenticate", "Digest ..."),)
     lab.security.accept(attempt, "MD5")
     lab.rig.nothing_left()
@@ -105,9 +105,9 @@ def test_where_there_is_no_ipsec(config: str, tunnel: bool, words: str) -> None:
         refusal = lab.refused(message)
         assert (refusal.status, refusal.headers) == (420, (("Unsupported", "sec-agree"),))
         assert words in refusal.why
-        assert not lab.check(request(Security_Client=CLIENT)).wanted
+        assert not lab.check(request(Security_Client=CLIENT)).client
     else:
-        assert bool(lab.check(message).wanted) is (config == "")
+        assert bool(lab.check(message).client) is (config == "")
     assert lab.security.protects(OUTSIDE) is False
 
 
@@ -120,7 +120,7 @@ def test_the_reason_is_the_one_that_was_found_at_the_start() -> None:
 def test_without_authentication_nobody_is_asked_for_ipsec() -> None:
     lab = Lab()
     attempt = lab.check(request(Require="sec-agree", Security_Client=CLIENT), authenticated=False)
-    assert not attempt.wanted and not attempt.fresh
+    assert not attempt.client and not attempt.fresh
     lab.security.accept(attempt, "none")
     assert "without authentication there are no keys" in lab.rig.text
 

@@ -82,7 +82,8 @@ def same(ours: Iterable[str], theirs: Iterable[str]) -> bool:
 
     Raises SipParseError (400).
     """
-    return frozenset(mechanisms(ours)) == frozenset(mechanisms(theirs))
+    ours, theirs = tuple(ours), tuple(theirs)
+    return ours == theirs or frozenset(mechanisms(ours)) == frozenset(mechanisms(theirs))
 
 
 def is_required(message: Request | Response) -> bool:
