@@ -52,6 +52,8 @@ class _Outbound:
 
     association: SecurityAssociation
     sa: OutboundSa
+    ends: tuple[bytes, bytes]
+    """Source and destination address."""
     key: bytes
     """Addresses and ports as they stand in the packet."""
     local: str
@@ -66,6 +68,8 @@ class _Inbound:
 
     association: SecurityAssociation
     sa: InboundSa
+    ends: tuple[bytes, bytes]
+    """Source and destination address."""
     spi: bytes
     local: str
     remote: str
@@ -124,7 +128,7 @@ class EspEngine:
             self.remove(made)
             raise
         for association in made:
-            self._tell_of(association, "in force")
+            self._tell_of(association)
 
     def remove(self, associations: Iterable[SecurityAssociation]) -> None:
         """Take associations out; what is not there does not matter."""
@@ -159,6 +163,7 @@ class EspEngine:
                 entry = _Inbound(
                     association,
                     InboundSa(association.spi, *names, *keys),
+                    (remote, local),
                     spi,
                     local_text,
                     remote_text,
@@ -168,7 +173,8 @@ class EspEngine:
                 self._in[entry.spi] = entry
             else:
                 sa = OutboundSa(association.spi, *names, *keys, self._randomness)
-                entry = _Outbound(association, sa, local + remote + here + there, local_text, remote_text)
+                key = local + remote + here + there
+                entry = _Outbound(association, sa, (local, remote), key, local_text, remote_text)
                 entry.older = self._out.get(entry.key)
                 self._out[entry.key] = entry
         except EspSetupError as error:
@@ -241,7 +247,7 @@ class EspEngine:
         self.sent += 1
         options = self._log.options
         if options.verbose or options.crypto:
-            self._tell(entry.association, "TO", packet, esp)
+            self._tell(entry.association, "TO", Packet(*entry.ends, protocol, payload), packet, esp)
         if self.witness is not None:
             self.witness(entry.association, packet)
         self._send(esp, entry.local, entry.remote)
@@ -270,7 +276,7 @@ class EspEngine:
         self.received += 1
         options = self._log.options
         if options.verbose or options.crypto:
-            self._tell(entry.association, "FROM", packet, esp)
+            self._tell(entry.association, "FROM", Packet(*entry.ends, protocol, payload), packet, esp)
         if self.witness is not None:
             self.witness(entry.association, packet)
         self._deliver(packet)
@@ -286,25 +292,26 @@ class EspEngine:
         if protocol == NO_NEXT_HEADER:  # a dummy packet, to be dropped without a word (RFC 4303 §2.6)
             self.quiet += 1
             return
-        remote, local = _packed(entry.remote)[0], _packed(entry.local)[0]
         reason = "wrong_port" if protocol in (UDP, TCP) else "wrong_protocol"
-        detail = summary(Packet(remote, local, protocol, payload))
+        detail = summary(Packet(*entry.ends, protocol, payload))
         detail += f" instead of {text(entry.association.remote)} > {text(entry.association.local)}"
         self.drops.drop(reason, "FROM", entry.remote, detail, entry.association.owner)
 
     # -- log --------------------------------------------------------------------------------------
 
-    def _tell(self, association: SecurityAssociation, direction: str, packet: bytes, esp: bytes) -> None:
+    def _tell(
+        self, association: SecurityAssociation, direction: str, packet: Packet, plain: bytes, esp: bytes
+    ) -> None:
         """The lines of one packet that passes (`verbose`, `crypto`)."""
         log, owner = self._log, association.owner or None
-        what = f"SPI {association.spi:#x} {summary(parse(packet))}"
+        what = f"SPI {association.spi:#x} {summary(packet)}"
         if log.options.verbose:
             log.info(f"Packet passes: {what}", dir=direction, id=owner)
         if log.options.crypto:
-            log.message(direction, owner, f"Plain: {what}", packet)
+            log.message(direction, owner, f"Plain: {what}", plain)
             log.message(direction, owner, f"Ciphered: SPI {association.spi:#x}, {len(esp)} octets", esp)
 
-    def _tell_of(self, association: SecurityAssociation, what: str) -> None:
+    def _tell_of(self, association: SecurityAssociation) -> None:
         log = self._log
         if not log.info_on:
             return
@@ -317,7 +324,7 @@ class EspEngine:
                 f", encryption key {log.secret(association.encryption_key)}"
             )
         log.info(
-            f"Security association {association.spi:#x} {what}: {text(source)} > {text(destination)}, "
+            f"Security association {association.spi:#x} in force: {text(source)} > {text(destination)}, "
             f"{association.authentication}, {association.encryption}{keys}",
             id=association.owner or None,
         )

@@ -19,6 +19,7 @@ from libreims.base.errors import LibreImsError
 from libreims.base.log import LayerLog
 from libreims.base.tokens import Tokens
 from libreims.net import tun_setup
+from libreims.net.address import canonical_host
 from libreims.net.esp_engine import EspEngine
 from libreims.net.esp_evidence import Evidence
 from libreims.net.sockets import SocketNetwork
@@ -58,7 +59,7 @@ def open_tunnel(
     mtu, script: of an interface that is made.
     packets, keys: names of files for evidence (`net.esp_evidence`).
     """
-    given = list(dict.fromkeys(addresses))
+    given = list(dict.fromkeys(map(canonical_host, addresses)))
     hosts = [host for host in given if host not in _UNUSABLE]
     left_out = ", ".join(host for host in given if host in _UNUSABLE)
     if not hosts:
@@ -68,13 +69,14 @@ def open_tunnel(
     if interface is not None:
         if namespace is None:
             raise LibreImsError("ipsec_ifname is set, and ipsec_netns has to say where the interface is")
-        inside = tun_setup.take(interface, namespace)
+        inside = tun_setup.take(hosts, interface, namespace, log)
     else:
         inside = tun_setup.make(hosts, mtu, namespace, script, log)
     outside: dict[str, socket.socket] = {}
     try:
-        for host in hosts:
+        for host in inside.hosts:
             outside[host] = _raw_socket(host)
+        log.info(_of(inside))
         return EspTunnel(
             inside, outside, _evidence(packets, keys, utc, log), loop=loop, log=log, tokens=tokens
         )
@@ -183,6 +185,12 @@ class EspTunnel:
             self.engine.drops.drop(
                 "not_delivered", "FROM", self._inside.tun.name, error.strerror or str(error)
             )
+
+
+def _of(inside: Inside) -> str:
+    name = inside.namespace.name
+    where = f"network namespace {name}" if name else "a network namespace without name"
+    return f"IPsec is set up for {', '.join(inside.hosts)}: interface {inside.tun.name} in {where}"
 
 
 def _evidence(packets: str | None, keys: str | None, utc: UtcClock, log: LayerLog) -> Evidence | None:

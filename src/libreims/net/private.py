@@ -29,6 +29,8 @@ def enter(addresses: Iterable[str]) -> None:
     There is no way back.  It must have a single thread.  An ordinary user becomes root in there.  Raises
     LibreImsError.
     """
+    if len(os.listdir("/proc/self/task")) > 1:  # those would stay behind
+        raise LibreImsError("There can be no private network: the program has several threads")
     user, group = os.geteuid(), os.getegid()
     alone = bool(kernel.lacking("CAP_SYS_ADMIN", "CAP_NET_ADMIN"))
     try:
@@ -80,5 +82,5 @@ def _reason(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EUSERS):
         return "the limit of user namespaces is reached (/proc/sys/user/max_user_namespaces)"
     if error.errno == errno.EINVAL:
-        return "the kernel has no user namespaces, or the program has several threads"
+        return "the kernel has no user namespaces"
     return error.strerror or str(error)

@@ -83,10 +83,10 @@ class Rtnetlink:
         found = _attributes(self._ask(_GETLINK, _link(name), _REQUEST)[_LINK.size :])
         return found.get(_IFLA_IFALIAS, b"").rstrip(b"\0").decode("utf-8", "replace")
 
-    def mtu(self, name: str) -> int:
-        """The MTU of an interface."""
-        found = _attributes(self._ask(_GETLINK, _link(name), _REQUEST)[_LINK.size :])
-        return int.from_bytes(found[_IFLA_MTU], "little" if struct.pack("=H", 1)[0] else "big")
+    def is_up(self, name: str) -> bool:
+        """Whether an interface is switched on."""
+        _, _, _, flags, _ = _LINK.unpack_from(self._ask(_GETLINK, _link(name), _REQUEST))
+        return bool(flags & _IFF_UP)
 
     def _create(self, kind: int, body: bytes) -> None:
         try:

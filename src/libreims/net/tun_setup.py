@@ -43,7 +43,9 @@ class Inside:
 
     namespace: NetworkNamespace
     tun: Tun
-    script: SetupScript | None
+    hosts: list[str]
+    """The addresses that it has, of those that it was to have."""
+    script: SetupScript | None = None
 
     def close(self) -> None:
         """Give everything back that is ours."""
@@ -77,13 +79,13 @@ def make(
     if not space.ours:
         space.ours = space.left
         log.info(_of_found(space))
-    written = None
+    inside = Inside(space, device, hosts)
     if script is not None:
-        written = SetupScript.write(script, commands(hosts, mtu, namespace), log)
-    return Inside(space, device, written)
+        inside.script = SetupScript.write(script, commands(hosts, mtu, namespace), log)
+    return inside
 
 
-def take(interface: str, namespace: str) -> Inside:
+def take(addresses: Iterable[str], interface: str, namespace: str, log: LayerLog) -> Inside:
     """An interface that is prepared, in a namespace that is too. Raises LibreImsError."""
     with _explained("CAP_NET_RAW", "CAP_SYS_ADMIN"):
         try:
@@ -94,16 +96,43 @@ def take(interface: str, namespace: str) -> Inside:
             ) from None
         try:
             with space.entered():
-                return Inside(space, tun.attach(interface), None)
-        except FileNotFoundError:
-            space.close()
-            raise LibreImsError(
-                f"ipsec_ifname: there is no interface {interface} in the network namespace {namespace} "
-                "(docs/ipsec.md says how to prepare it)"
-            ) from None
+                return _attach(space, list(dict.fromkeys(addresses)), interface, log)
         except BaseException:
             space.close()
             raise
+
+
+def _attach(space: NetworkNamespace, hosts: list[str], interface: str, log: LayerLog) -> Inside:
+    """In the namespace: the interface, when it has what it needs."""
+    where = f"interface {interface} in the network namespace {space.name}"
+    try:
+        device = tun.attach(interface)
+    except FileNotFoundError:
+        raise LibreImsError(
+            f"ipsec_ifname: there is no {where} (docs/ipsec.md says how to prepare it)"
+        ) from None
+    except PermissionError as error:
+        if error.filename or kernel.lacking("CAP_SYS_ADMIN"):
+            raise
+        raise LibreImsError(
+            f"ipsec_ifname: {where} belongs to another user: `ip tuntap add mode tun user NAME` gives it away"
+        ) from None
+    missing = [host for host in hosts if not _has(host)]
+    with Rtnetlink() as links:
+        is_up = links.is_up(interface)
+    if not is_up or missing == hosts:
+        device.close()
+        lacks = f"has none of {', '.join(missing)}" if is_up else "is not up"
+        raise LibreImsError(f"ipsec_ifname: {where} {lacks} (docs/ipsec.md says how to prepare it)")
+    if missing:
+        log.error(f"There is no IPsec on {', '.join(missing)}: {where} has it not as address")
+    return Inside(space, device, [host for host in hosts if host not in missing])
+
+
+def _has(host: str) -> bool:
+    """Whether the namespace has an address: packets to it come from it then."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        return probe.connect_ex((host, 9)) == 0 and probe.getsockname()[0] == host
 
 
 def _of_found(space: NetworkNamespace) -> str:

@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -119,7 +120,7 @@ def test_the_attempt_leaves_the_process_where_it_is() -> None:
         (errno.EPERM, "lets only root have one"),
         (errno.ENOSPC, "limit of user namespaces"),
         (errno.EUSERS, "limit of user namespaces"),
-        (errno.EINVAL, "no user namespaces, or the program has several threads"),
+        (errno.EINVAL, "the kernel has no user namespaces"),
         (errno.ENOMEM, "Cannot allocate memory"),
     ],
 )
@@ -128,5 +129,16 @@ def test_why_there_can_be_none(monkeypatch: pytest.MonkeyPatch, number: int, wor
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(kernel, "unshare", refuse)
+    monkeypatch.setattr(os, "listdir", lambda _: ["1"])
     with pytest.raises(LibreImsError, match=words):
         enter(["10.45.0.1"])
+
+
+def test_threads_would_stay_behind() -> None:
+    end = threading.Event()
+    thread = threading.Thread(target=end.wait)
+    thread.start()
+    with pytest.raises(LibreImsError, match="several threads"):
+        enter(["10.45.0.1"])
+    end.set()
+    thread.join()

@@ -3,8 +3,10 @@
 import errno
 import json
 import os
+import shutil
 import stat
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -84,7 +86,10 @@ def test_the_script_does_what_the_program_does(log: Log, namespace: str, tmp_pat
     subprocess.run(["sh", str(again)], check=True)
     assert state(inside(namespace), tun_setup.INTERFACE) == by_us
 
-    taken = tun_setup.take(tun_setup.INTERFACE, namespace)  # what the script prepares can be used
+    # What the script prepares can be used.
+    taken = tun_setup.take([*HOSTS, "192.0.2.9"], tun_setup.INTERFACE, namespace, log.layer("ipsec"))
+    assert taken.hosts == HOSTS
+    assert lines(log)[-1].startswith("There is no IPsec on 192.0.2.9: interface ipsec0 in the network")
     taken.close()
     assert state(inside(namespace), tun_setup.INTERFACE)["mtu"] == 1400
 
@@ -123,12 +128,38 @@ def test_a_small_mtu_is_raised_for_ipv6(log: Log, namespace: str) -> None:
 
 
 @real
-def test_what_is_not_prepared(namespace: str) -> None:
-    with pytest.raises(LibreImsError, match=f"no network namespace {namespace}: `ip netns add"):
-        tun_setup.take("tun7", namespace)
+def test_what_is_not_prepared(log: Log, namespace: str) -> None:
+    ip = inside(namespace)
+
+    def refused(why: str) -> None:
+        with pytest.raises(LibreImsError, match=why):
+            tun_setup.take(["192.0.2.1"], "tun7", namespace, log.layer("ipsec"))
+
+    refused(f"no network namespace {namespace}: `ip netns add")
     subprocess.run(["ip", "netns", "add", namespace], check=True)
-    with pytest.raises(LibreImsError, match=f"no interface tun7 in the network namespace {namespace}"):
-        tun_setup.take("tun7", namespace)
+    refused(f"no interface tun7 in the network namespace {namespace}")
+    ip("ip", "tuntap", "add", "mode", "tun", "name", "tun7")
+    refused("is not up")
+    ip("ip", "link", "set", "tun7", "up")
+    refused("has none of 192.0.2.1")
+    ip("ip", "addr", "add", "192.0.2.1/32", "dev", "tun7")
+    tun_setup.take(["192.0.2.1"], "tun7", namespace, log.layer("ipsec")).close()
+
+
+@real
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="not installed: setpriv")
+def test_an_interface_of_somebody_else(namespace: str) -> None:
+    subprocess.run(["ip", "netns", "add", namespace], check=True)
+    inside(namespace)("ip", "tuntap", "add", "mode", "tun", "name", "tun7", "user", "65533")
+    script = (
+        "from libreims.base.log import Log\nfrom libreims.net import tun_setup\n"
+        f"tun_setup.take(['192.0.2.1'], 'tun7', {namespace!r}, Log.null().layer('ipsec'))"
+    )
+    kept = ["--bounding-set=-all,+net_raw,+sys_admin", "--inh-caps=-all,+net_raw,+sys_admin"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(netns.__file__).parents[2])}
+    command = ["setpriv", *kept, sys.executable, "-c", script]
+    said = subprocess.run(command, capture_output=True, text=True, check=False, env=environment).stderr
+    assert "belongs to another user: `ip tuntap add mode tun user NAME` gives it away" in said
 
 
 def test_names_in_the_script_are_quoted() -> None:
