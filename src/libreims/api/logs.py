@@ -20,7 +20,7 @@ LONGEST: Final = 1 << 16
 _WRITABLE: Final = LEVELS[1:]
 _MANY: Final = 1 << 31
 _NUMBER: Final = Integer(0, _MANY)
-_TIMESTAMP: Final = Number(0, 1e18)
+_TIMESTAMP: Final = Number(0)
 
 
 class LayerLevels(Kind):
@@ -53,9 +53,13 @@ def commands(services: ApiServices) -> tuple[Command, ...]:
             "Get log entries, waiting for them if need be.",
             logs.get,
             (
-                Parameter("min", Integer(0, _MANY), "Entries to wait for."),
-                Parameter("max", Integer(1, _MANY), "Most entries in the response."),
-                Parameter("timeout", Number(0, 86400), "Seconds without a new entry that end the waiting."),
+                Parameter("min", Integer(0, _MANY), "Entries to wait for, 1 by default."),
+                Parameter("max", Integer(1, _MANY), "Most entries in the response, 4096 by default."),
+                Parameter(
+                    "timeout",
+                    Number(0, 86400),
+                    "Seconds without a new entry that end the waiting, 1 by default.",
+                ),
                 Parameter("allow_empty", Boolean(), "Answer after `timeout` even without any entry."),
                 Parameter("rnti", _NUMBER, "Only entries with this RNTI; an IMS has none."),
                 Parameter("ue_id", _NUMBER, "Only entries with this identifier."),
@@ -64,7 +68,7 @@ def commands(services: ApiServices) -> tuple[Command, ...]:
                 Parameter("headers", Boolean(), "The head of the log file too."),
                 Parameter("start_timestamp", _TIMESTAMP, "No entry older than this, in milliseconds."),
                 Parameter("end_timestamp", _TIMESTAMP, "No entry more recent than this, in milliseconds."),
-                Parameter("max_size", Integer(1, _MANY), "Most octets of the response."),
+                Parameter("max_size", Integer(1, _MANY), "Most octets of the response, 1048576 by default."),
             ),
             quiet=True,
         ),

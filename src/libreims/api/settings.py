@@ -24,7 +24,13 @@ def commands(services: ApiServices) -> tuple[Command, ...]:
     settings = SettingsCommands(services)
     return (
         Command("config_get", "Show the settings.", settings.get),
-        Command("config_set", "Change settings.", settings.set, (_LOGS,), rest="changes"),
+        Command(
+            "config_set",
+            "Change settings: every property that `config_get` shows is a parameter.",
+            settings.set,
+            (_LOGS,),
+            rest="changes",
+        ),
     )
 
 

@@ -50,7 +50,7 @@ def commands(services: ApiServices) -> tuple[Command, ...]:
         ),
         Command(
             "impu_set",
-            "Change properties of an IMPU, those of the configuration file.",
+            "Change properties of an IMPU: each of the configuration's is a parameter.",
             users.set_impu,
             (Parameter("impu", Text(), "IMPU of users or of the echo list.", required=True),),
             rest="changes",

@@ -1,13 +1,18 @@
-"""`docs/remote-api.md`: its examples are played against a server and have to be true."""
+"""`docs/remote-api.md`: its examples are played and have to be true, its list of messages is the table's.
+
+`LIBREIMS_WRITE_DOCS=1` writes the list anew.
+"""
 
 import asyncio
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from libreims.api.table import Parameter, Table
 from support.api import Link
 from support.lab import CONFIG, Lab, play
 
@@ -63,3 +68,37 @@ def test_an_example(lines: list[str]) -> None:
 
 def test_there_are_examples() -> None:
     assert len(BLOCKS) >= 6
+
+
+HEADING = "## Every message and its parameters\n"
+
+
+def parameter(each: Parameter) -> str:
+    """One line of the list."""
+    limits = each.kind.range()
+    name = each.kind.name.rstrip(",")
+    kind = f"{name}, {limits}" if limits else name
+    return f"- `{each.name}` ({kind}{', mandatory' if each.required else ''}): {each.doc}"
+
+
+def listed(table: Table) -> str:
+    """The list as it has to be."""
+    parts = []
+    for command in sorted(table, key=lambda command: command.name):
+        old = " Of an older version." if command.legacy else ""
+        lines = [f"**`{command.name}`** {command.doc}{old}", *map(parameter, command.parameters)]
+        parts.append("\n".join(lines))
+    return "\n" + "\n\n".join(parts) + "\n"
+
+
+def test_every_message_is_listed_with_its_parameters() -> None:
+    async def scenario(lab: Lab) -> None:
+        text = PAGE.read_text(encoding="utf-8")
+        before, _, after = text.partition(HEADING)
+        expected = listed(lab.server.api.table)
+        if os.environ.get("LIBREIMS_WRITE_DOCS"):
+            PAGE.write_text(before.rstrip("\n") + "\n\n" + HEADING + expected, encoding="utf-8")
+            return
+        assert after == expected, "LIBREIMS_WRITE_DOCS=1 writes the list anew"
+
+    play(scenario)
