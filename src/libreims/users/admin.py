@@ -55,13 +55,14 @@ class UserAdmin:
     def add_users(self, users: object) -> list[str]:
         """Add users, given as in `ue_db`: all or none. Returns their IMPIs; raises LibreImsError."""
         made: dict[str, Subscriber] = {}
+        by_imsi: dict[str, Subscriber] = {}
         for index, settings in enumerate(self._reading.users(users)):
             try:
                 subscriber = Subscriber.of(settings)
-                self._check_new(subscriber, made)
+                self._check_new(subscriber, made, by_imsi)
             except LibreImsError as error:
                 raise LibreImsError(f"users[{index}]: {error}") from error
-            made[subscriber.impi] = subscriber
+            made[subscriber.impi] = by_imsi[subscriber.imsi] = subscriber
         for subscriber in made.values():
             self._database.insert(subscriber)
         self._database.doubt(made.values())
@@ -70,15 +71,15 @@ class UserAdmin:
             self._bus.publish(UserChanged(impi, identities=True))
         return list(made)
 
-    def _check_new(self, new: Subscriber, others: Mapping[str, Subscriber]) -> None:
+    def _check_new(
+        self, new: Subscriber, others: Mapping[str, Subscriber], by_imsi: Mapping[str, Subscriber]
+    ) -> None:
         if new.impi == ECHO:
             raise LibreImsError(f"impi: {ECHO} means the echo list, so no user can have it")
         if new.impi in others or self._database.by_impi(new.impi) is not None:
             raise LibreImsError(f"impi: there is a user {new.impi} already")
         if new.imsi and new.imsi != PLACEHOLDER_IMSI:
-            owner = self._database.by_imsi(new.imsi)
-            if owner is None:
-                owner = next((each for each in others.values() if each.imsi == new.imsi), None)
+            owner = self._database.by_imsi(new.imsi) or by_imsi.get(new.imsi)
             if owner is not None:
                 raise LibreImsError(f"imsi: {new.imsi} belongs to {owner.impi} already")
 
