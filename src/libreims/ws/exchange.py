@@ -62,7 +62,7 @@ class Exchange:
         try:
             async with asyncio.timeout(self._wishes.timeout):
                 while self._waits():
-                    await self._receive(connection, sender)
+                    await self._receive(connection)
         except TimeoutError:
             self._late()
         finally:
@@ -80,7 +80,7 @@ class Exchange:
         for frame in self._answers.frames:
             await connection.send(frame)
 
-    async def _receive(self, connection: Connection, sender: asyncio.Task[None]) -> None:
+    async def _receive(self, connection: Connection) -> None:
         message = await connection.receive()
         if message is None:
             if self._answers.left:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from libreims.base.errors import LibreImsError
 
@@ -47,7 +47,7 @@ def _file(name: str) -> str:
 
 def _values(text: str, source: str) -> list[Frame]:
     """The JSON values of a text, one after the other."""
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(parse_constant=_no_constant)
     frames: list[Frame] = []
     at = 0
     while True:
@@ -61,10 +61,20 @@ def _values(text: str, source: str) -> list[Frame]:
             raise LibreImsError(f"{source} is no JSON: {error.msg} at {where}; keys need quotes") from error
         except RecursionError:
             raise LibreImsError(f"{source} is nested too deeply") from None
+        except _NoJson as error:
+            raise LibreImsError(f"{source} is no JSON: {error} is no number of it") from error
         frames.append(_checked(value, source))
     if not frames:
         raise LibreImsError(f"{source} is empty: a JSON message is expected")
     return frames
+
+
+class _NoJson(Exception):
+    """NaN or Infinity, which only some programs know."""
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise _NoJson(name)
 
 
 def _after_space(text: str, at: int) -> int:
@@ -89,6 +99,7 @@ class Answers:
         """Messages without `message_id` get one of ours, which nobody gets to see."""
         self.frames: list[Frame] = []
         self._left: dict[str, int] = {}
+        self._unread = 0  # frames of which the server says that it cannot read them
         self.failed = False
         """An answer was an error."""
         for frame in frames:
@@ -108,7 +119,7 @@ class Answers:
     @property
     def left(self) -> int:
         """How many are to come."""
-        return sum(self._left.values())
+        return max(sum(self._left.values()) - self._unread, 0)
 
     def take(self, frame: Message) -> Message | None:
         """A frame that came: the answer as it is to be shown, or None where it answers nothing of ours."""
@@ -118,6 +129,7 @@ class Answers:
             # A server that could not read the message does not know whose answer this is.
             if "error" in frame and frame.get("message_id") is None:
                 self.failed = True
+                self._unread += 1
             return None
         if "notification" not in frame:
             # A message that is refused is not repeated.
