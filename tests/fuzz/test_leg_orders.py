@@ -165,6 +165,7 @@ class WildSession:
         self.number = number
         self.mo, self.mt = mo, mt
         self.state = "wild"
+        self.outcome, self.setup = "", None
         self.sample: SessionDescription | None = None
         self._finished = finished
         self.sides = [Side(self, mo, True), Side(self, mt, False)]

@@ -82,7 +82,7 @@ async def phone(lab: Lab, number: int, **abilities: bool) -> Phone:
         scheme="AKAv1-MD5",
         **abilities,  # type: ignore[arg-type]
     )
-    one = Phone(lab.network, lab.loop, Tokens(number), config)
+    one = Phone(lab.network, lab.loop, Tokens(1000 + number), config)
     await one.start()
     await one.register()
     return one

@@ -49,7 +49,7 @@ async def phone(lab: Lab, number: int, *, ipv6: bool = False, **changes: object)
         **changes,
     }
     config = PhoneConfig(**values)  # type: ignore[arg-type]
-    one = Phone(lab.network, lab.loop, Tokens(number), config)
+    one = Phone(lab.network, lab.loop, Tokens(1000 + number), config)
     await one.start()
     await one.register()
     return one

@@ -678,7 +678,7 @@ def test_a_call_before_authentication_is_done_can_be_cancelled() -> None:
             async def authenticate(self, request: object, subscriber: object, flow: object) -> None:
                 await waiting
 
-        handler, _ = lab.server.stack.user._handlers["INVITE"]  # type: ignore[attr-defined]
+        handler, *_ = lab.server.stack.user._handlers["INVITE"]  # type: ignore[attr-defined]
         handler.__self__._authenticator = Slow()
         call = alice.send("INVITE", BOB, body=alice.sdp())
         await call.response(100)
