@@ -41,9 +41,9 @@ def state(engine: EspEngine) -> tuple[object, ...]:
     """Everything but the counters."""
     return (
         list(engine),
-        [entry.sa.sequence for entry in engine._installed.values()],
-        dict(engine._in),
-        dict(engine._out),
+        [engine.table[association].sa.sequence for association in engine],
+        dict(engine.table.inbound),
+        dict(engine.table.outbound),
     )
 
 

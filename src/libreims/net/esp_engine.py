@@ -8,22 +8,20 @@ do without.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 from libreims.base.clock import Clock
-from libreims.base.errors import LibreImsError
 from libreims.base.log import LayerLog
 from libreims.base.tokens import Tokens
 from libreims.net.address import text
+from libreims.net.esp_associations import AssociationTable, Inbound, Outbound
 from libreims.net.esp_drops import Drops
 from libreims.net.port import Address
 from libreims.net.tunnel import SecurityAssociation
-from libreims.proto.esp.errors import BadIcv, EspError, EspSetupError, PacketRefused, Replayed
-from libreims.proto.esp.packet import NO_NEXT_HEADER, InboundSa, OutboundSa
+from libreims.proto.esp.errors import BadIcv, EspError, PacketRefused, Replayed
+from libreims.proto.esp.packet import NO_NEXT_HEADER
 from libreims.proto.ip.errors import IpError
-from libreims.proto.ip.packet import TCP, UDP, Envelope, Packet, address_text, parse
+from libreims.proto.ip.packet import TCP, UDP, Packet, address_text, parse
 from libreims.proto.ip.reassembly import Reassembler
 from libreims.proto.ip.transport import summary
 
@@ -36,45 +34,6 @@ Witness = Callable[[SecurityAssociation, bytes], None]
 
 _IPV4_KEY = slice(12, 24)  # addresses and ports of a packet without options
 _IPV6_KEY = slice(8, 44)
-
-
-_Identity = tuple[str, int, Address, Address]
-
-
-def _identity(association: SecurityAssociation) -> _Identity:
-    """What tells associations apart: neither keys nor who it belongs to."""
-    return association.direction, association.spi, association.local, association.remote
-
-
-@dataclass(slots=True, eq=False)
-class _Outbound:
-    """An association in force, towards the peer."""
-
-    association: SecurityAssociation
-    sa: OutboundSa
-    ends: tuple[bytes, bytes]
-    """Source and destination address."""
-    key: bytes
-    """Addresses and ports as they stand in the packet."""
-    local: str
-    remote: str
-    older: _Outbound | None = None
-    """One with the same selectors, in force again when this one goes."""
-
-
-@dataclass(slots=True, eq=False)
-class _Inbound:
-    """An association in force, from the peer."""
-
-    association: SecurityAssociation
-    sa: InboundSa
-    ends: tuple[bytes, bytes]
-    """Source and destination address."""
-    spi: bytes
-    local: str
-    remote: str
-    ports: bytes
-    envelope: Envelope
 
 
 class EspEngine:
@@ -93,7 +52,7 @@ class EspEngine:
         tokens: Tokens,
         log: LayerLog,
     ) -> None:
-        self.addresses = frozenset(_packed(host)[1] for host in addresses)
+        self.table = AssociationTable(addresses, tokens)
         self.drops = Drops(log, clock)
         self.witness: Witness | None = None
         self.sent = 0
@@ -105,94 +64,24 @@ class EspEngine:
         self._send = send
         self._deliver = deliver
         self._clock = clock
-        self._randomness = tokens.octets
         self._log = log
         self._reassembler = Reassembler()
-        self._installed: dict[_Identity, _Inbound | _Outbound] = {}
-        self._in: dict[bytes, _Inbound] = {}
-        self._out: dict[bytes, _Outbound] = {}
+        self._in = self.table.inbound
+        self._out = self.table.outbound
 
     # -- associations -----------------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[SecurityAssociation]:
-        return iter([entry.association for entry in self._installed.values()])
+        return iter(self.table)
 
     def install(self, associations: Iterable[SecurityAssociation]) -> None:
         """Put all in force or, on LibreImsError, none."""
-        made: list[SecurityAssociation] = []
-        try:
-            for association in associations:
-                self._install(association)
-                made.append(association)
-        except LibreImsError:
-            self.remove(made)
-            raise
-        for association in made:
+        for association in self.table.install(associations):
             self._tell_of(association)
 
     def remove(self, associations: Iterable[SecurityAssociation]) -> None:
         """Take associations out; what is not there does not matter."""
-        for association in associations:
-            entry = self._installed.pop(_identity(association), None)
-            if isinstance(entry, _Inbound):
-                del self._in[entry.spi]
-            elif entry is not None:
-                self._take_out(entry)
-
-    def _install(self, association: SecurityAssociation) -> None:
-        local, local_text = _packed(association.local[0])
-        remote, remote_text = _packed(association.remote[0])
-        name = f"Security association {association.spi:#x} with {text(association.remote)}"
-        if local_text not in self.addresses or len(local) != len(remote):
-            raise LibreImsError(
-                f"{name}: {local_text} is no address that IPsec was set up for, or of another family"
-            )
-        if local == remote:
-            raise LibreImsError(
-                f"{name}: it has our own address; IPsec needs a phone with an address of its own"
-            )
-        spi = association.spi.to_bytes(4)
-        if _identity(association) in self._installed or (association.direction == "in" and spi in self._in):
-            raise LibreImsError(f"{name}: an association with this SPI is in force already")
-        here, there = association.local[1].to_bytes(2), association.remote[1].to_bytes(2)
-        keys = association.authentication_key, association.encryption_key
-        names = association.authentication, association.encryption
-        entry: _Inbound | _Outbound
-        try:
-            if association.direction == "in":
-                entry = _Inbound(
-                    association,
-                    InboundSa(association.spi, *names, *keys),
-                    (remote, local),
-                    spi,
-                    local_text,
-                    remote_text,
-                    there + here,
-                    Envelope(remote, local),
-                )
-                self._in[entry.spi] = entry
-            else:
-                sa = OutboundSa(association.spi, *names, *keys, self._randomness)
-                key = local + remote + here + there
-                entry = _Outbound(association, sa, (local, remote), key, local_text, remote_text)
-                entry.older = self._out.get(entry.key)
-                self._out[entry.key] = entry
-        except EspSetupError as error:
-            raise LibreImsError(f"{name}: {error}") from error
-        self._installed[_identity(association)] = entry
-
-    def _take_out(self, entry: _Outbound) -> None:
-        """Out of the chain of those with the same selectors."""
-        newest = self._out[entry.key]
-        if newest is not entry:
-            while newest.older is not entry:
-                assert newest.older is not None  # what is installed is in its chain
-                newest = newest.older
-            newest.older = entry.older
-        elif entry.older is not None:
-            self._out[entry.key] = entry.older
-        else:
-            del self._out[entry.key]
+        self.table.remove(associations)
 
     # -- out --------------------------------------------------------------------------------------
 
@@ -238,7 +127,7 @@ class EspEngine:
         else:
             self.drops.drop("no_outbound_sa", "TO", address_text(packet.destination), summary(packet))
 
-    def _protect(self, entry: _Outbound, protocol: int, payload: bytes, packet: bytes) -> None:
+    def _protect(self, entry: Outbound, protocol: int, payload: bytes, packet: bytes) -> None:
         try:
             esp = entry.sa.protect(payload, protocol)
         except EspError as error:
@@ -287,7 +176,7 @@ class EspEngine:
         else:
             self.drops.drop("no_sa", "FROM", source, f"SPI {int.from_bytes(esp[:4]):#x}")
 
-    def _outside_selectors(self, entry: _Inbound, protocol: int, payload: bytes) -> None:
+    def _outside_selectors(self, entry: Inbound, protocol: int, payload: bytes) -> None:
         """RFC 4301 §5.2: what came out of ESP has to be what the association was made for."""
         if protocol == NO_NEXT_HEADER:  # a dummy packet, to be dropped without a word (RFC 4303 §2.6)
             self.quiet += 1
@@ -339,13 +228,3 @@ def _reason(error: PacketRefused) -> str:
 def _is_multicast(address: bytes) -> bool:
     """Whether it is a group: 224.0.0.0/4, ff00::/8 (RFC 1112, RFC 4291 §2.7)."""
     return address[0] & 0xF0 == 0xE0 if len(address) == 4 else address[0] == 0xFF
-
-
-def _packed(host: str) -> tuple[bytes, str]:
-    """An address as packets have it, and as the kernel writes it. Raises LibreImsError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        packed = socket.inet_pton(family, host)
-    except OSError:
-        raise LibreImsError(f"'{host}' is no IP address") from None
-    return packed, socket.inet_ntop(family, packed)
