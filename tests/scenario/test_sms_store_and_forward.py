@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from libreims.base.errors import LibreImsError
+from libreims.proto.sip.message import Request
 from libreims.proto.sms.timestamp import Timestamp
 from libreims.proto.sms.validity import AbsoluteValidity, EnhancedValidity, RelativeValidity
 from libreims.sms.control import Octets
 from libreims.sms.queue import TR1N
-from support.lab import CONFIG, EPOCH, Lab, play
+from support.lab import CONFIG, EPOCH, Lab, Outcome, play
 from support.memory_store import MemoryStore
 from support.sms_phone import Received, SmsPhone, phone, phones
 
@@ -385,6 +386,14 @@ def test_there_is_a_limit() -> None:
 # -- the store ---------------------------------------------------------------------------------------------
 
 
+def repeated(phone: SmsPhone, outcome: Outcome) -> Request:
+    """The same request in another transaction, as after a restart."""
+    assert outcome.transaction is not None
+    request = outcome.transaction.request
+    headers = [(name, lines[0]) for name, lines in request.fields.items() if name not in LINK]
+    return phone.peer.build("MESSAGE", request.uri, headers, request.body)
+
+
 async def restart(lab: Lab, store: MemoryStore, down: float = 0.0) -> None:
     await lab.server.stop()
     await asyncio.sleep(down)
@@ -462,20 +471,31 @@ def test_a_message_whose_202_was_lost_in_a_crash_is_not_taken_twice() -> None:
         await alice.accepted(first)
         await restart(lab, store)
         await alice.register()
-        assert first.transaction is not None
-        request = first.transaction.request
-        copy = alice.peer.build(
-            "MESSAGE",
-            request.uri,
-            [
-                (name, lines[0])
-                for name, lines in request.fields.items()
-                if name not in ("Via", "Content-Length")
-            ],
-            request.body,
-        )
-        await alice.accepted(alice.peer.send_request(copy))
+        await alice.accepted(alice.peer.send_request(repeated(alice, first)))
         assert pending(lab) == 1
+
+    play(scenario)
+
+
+def test_a_message_that_comes_again_to_a_third_process_is_not_taken_twice() -> None:
+    store = MemoryStore()
+
+    async def scenario(lab: Lab) -> None:
+        await restart(lab, store)
+        alice, bob = await phones(lab, "alice", "bob")
+        await bob.register(expires=0)
+        first = alice.submit(BOB)
+        await alice.accepted(first)
+        await restart(lab, store)
+        await bob.register()
+        await (await bob.receive()).acknowledge()
+        assert not store.kinds["sms"] and len(store.kinds["sms_seen"]) == 1
+        await restart(lab, store)
+        await alice.register()
+        await alice.accepted(alice.peer.send_request(repeated(alice, first)))
+        assert pending(lab) == 0
+        await asyncio.sleep(300)
+        assert not store.kinds["sms_seen"]
 
     play(scenario)
 

@@ -76,6 +76,8 @@ class SmsPhone:
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
         self.reference = 0
+        self.bodies: list[bytes] = []
+        """Every RP message that came."""
 
     async def register(self, expires: int = 3600, params: str = ";+g.3gpp.smsip") -> None:
         answer = await self.peer.register(expires, f"<{self.peer.uri}>{params}")
@@ -143,6 +145,7 @@ class SmsPhone:
         transaction = await self.peer.expect("MESSAGE")
         self.peer.respond(transaction, 200)
         assert transaction.request.get("Content-Type") == SMS_TYPE
+        self.bodies.append(transaction.request.body)
         return transaction.request
 
     async def receive(self) -> Received:

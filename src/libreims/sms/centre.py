@@ -27,6 +27,7 @@ from libreims.sms.port import Outcome, SmsBearer
 from libreims.sms.queue import Item, SubscriberQueue
 from libreims.sms.receiver import receivers
 from libreims.sms.recent import Fate, Recent
+from libreims.sms.seen import Seen
 from libreims.sms.status_report import status_report
 from libreims.store.port import Store, StoreError
 from libreims.users.admin import UserChanged
@@ -82,6 +83,7 @@ class SmsCentre:
         self._by_submission: dict[tuple[str, int, str], str] = {}
         self._by_call: dict[tuple[str, str], str] = {}
         self._recent = Recent()
+        self._seen = Seen(store, clock, utc)
         self._expiry: Expiry[str] = Expiry(clock, self._expired)
         self._ready: dict[str, None] = {}
         self._soon: Cancellable | None = None
@@ -196,7 +198,8 @@ class SmsCentre:
 
     def came_in(self, impi: str, call_id: str) -> bool:
         """Whether the MESSAGE with this Call-ID of this user has been accepted before."""
-        return (impi, call_id) in self._by_call or self._recent.came_in(impi, call_id)
+        submission = impi, call_id
+        return submission in self._by_call or submission in self._seen or self._recent.came_in(*submission)
 
     def submitted(self, impi: str, reference: int, destination: str) -> Pending | None:
         """The message that is held from this user with this TP-MR to this number; the newest of several."""
@@ -288,6 +291,8 @@ class SmsCentre:
             with self._store.transaction():
                 for item in items:
                     self._records.delete(item.pending.id)
+                    if item.restored and item.pending.origin is not None:
+                        self._seen.note(item.pending.id, item.pending.origin)
                 for report in reports:
                     self._records.put(report.id, report.record())
         except StoreError:
@@ -368,7 +373,8 @@ class SmsCentre:
             except ValueError as error:
                 self.log.error(f"the record of SMS {id} cannot be read and is left alone: {error}")
                 continue
-            self._enter(pending)
+            self._enter(pending).restored = True
+        self._seen.restore()
         now = self.utc()
         for item in list(self._items.values()):
             if item.pending.expires_at <= now:
@@ -384,6 +390,7 @@ class SmsCentre:
     def close(self) -> None:
         """Stop the timers; the messages stay in the store."""
         self._expiry.clear()
+        self._seen.close()
         if self._soon is not None:
             self._soon.cancel()
         for queue in self._queues.values():

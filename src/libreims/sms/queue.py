@@ -42,7 +42,7 @@ class State(Enum):
 class Item:
     """A message and where it stands."""
 
-    __slots__ = ("not_before", "number", "pending", "refused", "rounds", "state", "tried")
+    __slots__ = ("not_before", "number", "pending", "refused", "restored", "rounds", "state", "tried")
 
     def __init__(self, pending: Pending, number: int) -> None:
         self.pending = pending
@@ -54,6 +54,8 @@ class Item:
         """How often all phones have been tried in vain."""
         self.tried: set[int] = set()
         """Phones tried in this round."""
+        self.restored = False
+        """It came in with an earlier process."""
         self.refused: Refused | None = None
         """What a phone said that will not take it, ever."""
 

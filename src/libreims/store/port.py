@@ -49,7 +49,7 @@ class Store(Protocol):
     """All kinds of records."""
 
     def records(self, kind: str) -> Records:
-        """The records of a kind: `binding`, `subscription`, `sqn`, `sms`."""
+        """The records of a kind: `binding`, `subscription`, `sqn`, `sms`, `sms_seen`."""
 
     def transaction(self) -> AbstractContextManager[object]:
         """Writes inside are kept together or not at all, and cost little more than one.
