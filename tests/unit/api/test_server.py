@@ -269,3 +269,21 @@ async def test_a_fault_of_ours_is_in_the_log(monkeypatch: pytest.MonkeyPatch) ->
         with pytest.raises(ConnectionClosed):
             await client.hear()
         assert "ZeroDivisionError" in served.lab.log_text()
+
+
+async def test_clients_that_do_not_react_do_not_hold_up_the_end() -> None:
+    async with serving(config=QUIET) as served:
+        silent = [socket.create_connection((served.host, served.port)) for _ in range(20)]
+        loop = asyncio.get_running_loop()
+        for number, each in enumerate(silent):
+            each.setblocking(False)
+            if number % 2:
+                await loop.sock_sendall(each, HANDSHAKE + b"\r\n")
+        await until(lambda: len(served.server) == 10)
+        for pipe in served.server._pipes:
+            pipe.send("x" * (3 << 20))
+        begin = loop.time()
+        await served.lab.server.api.stop()
+        assert loop.time() - begin < 4
+        for each in silent:
+            each.close()

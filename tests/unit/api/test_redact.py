@@ -1,0 +1,34 @@
+"""`api.redact`: what the log may show of a message."""
+
+import json
+
+from libreims.api.redact import HIDDEN, SHOWN, redacted
+
+
+def test_passwords_and_keys_are_hidden_wherever_they_are() -> None:
+    frame = {
+        "message": "users_add",
+        "users": [{"impi": "a", "K": "00" * 16, "opc": "11" * 16, "op": "1", "pwd": "x", "impu": ["tel:1"]}],
+        "res": "abc",
+        "password": "y",
+    }
+    shown = json.loads(redacted(frame))
+    assert shown["res"] == shown["password"] == HIDDEN
+    user = shown["users"][0]
+    assert [user[name] for name in ("K", "opc", "op", "pwd")] == [HIDDEN] * 4
+    assert user["impu"] == ["tel:1"]
+    assert frame["res"] == "abc"
+
+
+def test_keys_of_security_associations_are_shown_where_the_log_may_have_keys() -> None:
+    frame = {"SAs": [{"spi": 1, "authent_key": "aa", "cipher_key": "bb"}]}
+    assert "aa" not in redacted(frame)
+    assert "bb" not in redacted(frame)
+    assert json.loads(redacted(frame, keys=True)) == frame
+    assert "cc" not in redacted({"res": "cc"}, keys=True)
+
+
+def test_a_long_message_is_cut() -> None:
+    text = redacted({"message": "x" * 10_000})
+    assert len(text) < SHOWN + 40
+    assert text.endswith(f"({10_000 + 14} characters)")
