@@ -125,6 +125,42 @@ def test_an_agreement_ends_with_its_registration() -> None:
     play(scenario, SECURE)
 
 
+def test_a_registration_that_is_refused_for_something_else_may_be_tried_again() -> None:
+    """423 to the REGISTER that came through the offer: the next one comes through it too."""
+
+    async def scenario(lab: Lab) -> None:
+        alice = await secure_phone(lab, "alice")
+        answer = await alice.secure(Expires="5")
+        assert answer.status == 423
+        assert states(lab) == [State.OFFERED]
+        assert (await alice.confirm(alice.sim.again(), Expires="60").final()).status == 200
+        assert states(lab) == [State.AGREED]
+        await left(alice)
+
+    play(scenario, SECURE)
+
+
+def test_a_challenge_to_who_comes_through_an_offer_goes_back_through_it() -> None:
+    """A stale nonce there: the phone is challenged anew, for another agreement."""
+
+    async def scenario(lab: Lab) -> None:
+        alice = await secure_phone(lab, "alice")
+        alice.sim.qop = "auth"
+        challenge = await alice.ask()
+        authorization = await alice.enter(challenge)
+        assert (await alice.confirm(authorization, Expires="5").final()).status == 423
+        repeated = await alice.confirm(authorization).final()
+        assert repeated.status == 401, "the same nonce-count again"
+        alice.forget()
+        assert (await alice.confirm(await alice.enter(repeated)).final()).status == 200
+        await asyncio.sleep(250)
+        assert states(lab) == [State.AGREED]
+        assert "has not come back through it" not in lab.log_text()
+        await left(alice)
+
+    play(scenario, SECURE.replace('authent_type: "AKAv1"', 'authent_type: "AKAv1", authent_qop: "auth"'))
+
+
 @pytest.mark.parametrize("transport", ["UDP", "TCP"])
 def test_re_registration_has_old_and_new_associations_for_a_while(transport: str) -> None:
     """TS 33.203 §7.4: same server ports, new client ports and SPIs; the old set goes once the new is used."""

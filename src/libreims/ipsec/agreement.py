@@ -78,6 +78,8 @@ class Agreement:
         "offered",
         "ours",
         "ports",
+        "proven",
+        "reached",
         "said",
         "state",
         "theirs",
@@ -112,6 +114,10 @@ class Agreement:
         """Security-Client of the REGISTER that was challenged."""
         self.said = str(ours)
         """Security-Server of the challenge."""
+        self.reached = False
+        """A REGISTER has come through it."""
+        self.proven = False
+        """The challenge that it came with has been answered rightly."""
         self.number = 0
         """Of the binding that was registered through it."""
         self.deadline = 0.0

@@ -145,7 +145,10 @@ class Agreements:
     def _withdraw_offers(self, challenge: Challenge) -> None:
         """One offer for one phone; TS 24.229 §5.2.2: a new challenge voids the temporary associations."""
         offers = self._offers.get(challenge.impi, [])
+        through = self.at(challenge.flow)
         for each in tuple(offers):
+            if each is through:
+                continue  # the challenge has to go back through it
             same_phone = each.phone[0] == challenge.flow.remote[0] and each.emergency == challenge.emergency
             if same_phone or len(offers) >= MAX_OFFERS:
                 self._fire(each, Event.WITHDRAWN)
@@ -268,7 +271,7 @@ class Agreements:
                 self._log.info(f"{agreement.impi}: {_brief(agreement)} {text}", id=agreement.number or None)
 
     def _expired(self, agreement: Agreement) -> None:
-        if agreement.state is State.OFFERED:
+        if agreement.state is State.OFFERED and not agreement.reached:
             self._log.warn(
                 f"{agreement.impi} was offered {_brief(agreement)} and has not come back through it within "
                 f"{OFFER_LIFETIME:g} s: ESP does not get through between phone and server, or the phone "

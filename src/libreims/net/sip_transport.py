@@ -174,6 +174,7 @@ class SipTransport:
         """Open a protected server port; `network` is the inner side of the tunnel. Raises OSError."""
         ports = ProtectedPorts(self, network, local, self._options)
         await ports.open()
+        self._moved.pop(local, None)  # of a phone that had this port long ago
         self.protected[local] = ports
         return ports
 

@@ -39,6 +39,8 @@ class Attempt:
     """Security-Client; empty where there can be no new agreement."""
     fresh: bool = False
     """Only the answer to a new challenge will do: its keys are those of the agreement."""
+    agreement: Agreement | None = None
+    """What it came through."""
 
 
 class Security:
@@ -86,7 +88,8 @@ class Security:
                 raise disagreement(offered, _outside(offered, flow, "outside of the security agreement"))
             return Attempt(request, flow, impi, required, client, fresh=bool(client))
         self._check_protected(request, flow, impi, agreement, offered)
-        return Attempt(request, flow, impi, required, client, fresh=agreement.state is State.OFFERED)
+        fresh = agreement.state is State.OFFERED and not agreement.proven
+        return Attempt(request, flow, impi, required, client, fresh, agreement)
 
     def _offered(self, agreements: Agreements, request: Request) -> Agreement | None:
         """The agreement that was offered with the challenge which this REGISTER answers with a response."""
@@ -112,6 +115,7 @@ class Security:
                 f"REGISTER of {impi} from {text(flow.remote)} came through the security agreement of "
                 f"{agreement.impi}: a phone registers one SIM through one agreement.",
             )
+        agreement.reached = True
         if agreement.state is not State.OFFERED:
             if offered is not None:
                 raise disagreement(offered, _outside(offered, flow, "through the agreement before it"))
@@ -148,7 +152,7 @@ class Security:
             return challenged
         if vector is None:
             return self._refusal(attempt.request, NO_KEYS) if attempt.required else challenged
-        if not client and not self.protects(attempt.flow):
+        if not client and attempt.agreement is None:
             return self._demand(f"{attempt.impi} requires IPsec ({OPTION_TAG}) without naming algorithms")
         request = attempt.request
         agreement = await self._agreements.propose(
@@ -171,7 +175,7 @@ class Security:
     def _nothing_in_common(self, challenged: Challenged, attempt: Attempt, agreements: Agreements) -> Reject:
         offers = _shown(mechanisms(attempt.client))
         why = f"{attempt.impi} offers {offers} for IPsec, the server {agreements.offer}: nothing in common"
-        if self.protects(attempt.flow):
+        if attempt.agreement is not None:
             # The agreement that it came through goes on: TS 33.203 does not ask for a new one each time.
             self._log.warn(f"{why}; it stays with the agreement that it has.")
         elif attempt.required:
@@ -182,7 +186,10 @@ class Security:
 
     def accept(self, attempt: Attempt, scheme: str) -> None:
         """The credentials were right: whether the phone may register like that. Raises Reject (420, 494)."""
-        if not attempt.required or self.protects(attempt.flow):
+        if attempt.agreement is not None:
+            attempt.agreement.proven = True
+            return
+        if not attempt.required:
             return
         if scheme == "none":
             self._log.info(
