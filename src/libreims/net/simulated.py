@@ -17,6 +17,8 @@ from libreims.base.clock import Cancellable, Clock
 from libreims.net.port import Accept, Address, Receive, StreamHandler, TcpOptions
 
 _EPHEMERAL = range(32768, 61000)
+_GIVEN_UP = 60.0
+"""Seconds that a connection which was closed waits for a way to say so."""
 _RETRANSMISSION = 0.2
 """What a lost TCP segment costs, in seconds."""
 
@@ -369,10 +371,13 @@ class SimulatedStream:
         if self.ended or self._closing:
             return
         self._closing = True
+        network = self._network
         if self._peer is None:
-            self._network.after(0.0, lambda: self.end(None))
-        else:
+            network.after(0.0, lambda: self.end(None))
+        elif network.reachable(self.local, self.remote):
             self.flush()
+        else:
+            network.after(_GIVEN_UP, lambda: self.end(None))
 
     def abort(self, error: Exception) -> None:
         """Break the connection: both ends are told soon (a peer's reset, a cable cut: for tests too)."""
