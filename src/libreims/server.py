@@ -227,6 +227,7 @@ class Server:
                 self.sms.centre,
                 self.counters,
                 registering.histogram,
+                lambda: self._tunnel,
             ),
         )
 

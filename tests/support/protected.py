@@ -59,6 +59,7 @@ class SimulatedTunnel:
 
     def __init__(self, network: ProtectedNetwork, hosts: Iterable[str]) -> None:
         self.network = network
+        self._inside = network
         self._hosts = list(hosts)
         self._installed: list[SecurityAssociation] = []
         network.tunnels.update(dict.fromkeys(self._hosts, self))
@@ -76,6 +77,10 @@ class SimulatedTunnel:
     def remove(self, associations: Iterable[SecurityAssociation]) -> None:
         gone = list(associations)
         self._installed = [each for each in self._installed if each not in gone]
+
+    @property
+    def packets(self) -> dict[str, int]:
+        return {"no_sa": self._inside.dropped}
 
     def __iter__(self) -> Iterator[SecurityAssociation]:
         return iter(tuple(self._installed))

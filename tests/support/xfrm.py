@@ -101,6 +101,10 @@ class XfrmTunnel:
                 self._installed.remove(association)
                 _batch(orders(association, "delete"))
 
+    @property
+    def packets(self) -> dict[str, int]:
+        return {}
+
     def __iter__(self) -> Iterator[SecurityAssociation]:
         return iter(list(self._installed))
 

@@ -7,7 +7,7 @@ is on.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from libreims import __version__
@@ -16,6 +16,7 @@ from libreims.base.metrics import Family, Histogram, Sample, counter, exposition
 from libreims.call.calls import Calls
 from libreims.call.session import INIT, NEW, RINGING, START
 from libreims.media.relay import MediaRelay
+from libreims.net.tunnel import Tunnel
 from libreims.proto.sip.stack import SipStack
 from libreims.registrar.authentication import Authenticator
 from libreims.sms.centre import SmsCentre
@@ -37,6 +38,8 @@ class MetricSources:
     counters: Counters
     registration: Histogram
     """Seconds from a REGISTER to its answer."""
+    tunnel: Callable[[], Tunnel | None]
+    """IPsec, where there is any."""
 
     def text(self) -> str:
         """The whole page."""
@@ -52,6 +55,9 @@ class MetricSources:
         yield from self._sip()
         yield from self._media()
         yield from self._sms()
+        tunnel = self.tunnel()
+        if tunnel is not None:
+            yield from self._ipsec(tunnel)
 
     def _registrations(self) -> Iterator[Family]:
         yield gauge("libreims_registrations", "Contacts that are registered.", len(self.bindings))
@@ -115,6 +121,16 @@ class MetricSources:
         ]
         yield Family("libreims_media_packets_total", "counter", "RTP and RTCP packets.", tuple(samples))
         yield gauge("libreims_media_ports", "Media ports that are open.", len(self.relay))
+
+    def _ipsec(self, tunnel: Tunnel) -> Iterator[Family]:
+        yield gauge("libreims_ipsec_associations", "Security associations in force.", sum(1 for _ in tunnel))
+        yield labelled(
+            "libreims_ipsec_packets_total",
+            "counter",
+            "Packets of IPsec: sent, received, or why they were dropped.",
+            "result",
+            tunnel.packets,
+        )
 
     def _sms(self) -> Iterator[Family]:
         yield gauge("libreims_sms_pending", "Short messages that wait.", len(self.sms))

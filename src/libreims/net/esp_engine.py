@@ -69,6 +69,11 @@ class EspEngine:
         self._in = self.table.inbound
         self._out = self.table.outbound
 
+    @property
+    def packets(self) -> dict[str, int]:
+        """Packets by what became of them: `sent`, `received`, else why they were dropped."""
+        return {"sent": self.sent, "received": self.received, **self.drops.counts}
+
     # -- associations -----------------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[SecurityAssociation]:

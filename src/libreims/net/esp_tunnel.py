@@ -127,6 +127,11 @@ class EspTunnel:
         """Take them out."""
         self.engine.remove(associations)
 
+    @property
+    def packets(self) -> dict[str, int]:
+        """Packets by what became of them (`net.esp_drops` has the reasons)."""
+        return self.engine.packets
+
     def __iter__(self) -> Iterator[SecurityAssociation]:
         return iter(self.engine)
 

@@ -8,7 +8,7 @@ TUN interface in a network namespace); tests have one on the simulated network.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -49,6 +49,10 @@ class Tunnel(Protocol):
 
     def remove(self, associations: Iterable[SecurityAssociation]) -> None:
         """Take them out; harmless for what is not there."""
+
+    @property
+    def packets(self) -> Mapping[str, int]:
+        """Packets by what became of them: `sent`, `received`, else why they were dropped."""
 
     def __iter__(self) -> Iterator[SecurityAssociation]:
         """What is in force."""

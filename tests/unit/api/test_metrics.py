@@ -7,6 +7,7 @@ from typing import Any
 from support.api_server import QUIET, Served, serving
 from support.calls import connected, hung_up
 from support.lab import CONFIG, Lab, play
+from support.secure_phone import SECURE, secure_phone
 
 LINE = re.compile(r'([a-z_]+)(?:\{([a-z]+="[^"\n]*"(?:,[a-z]+="[^"\n]*")*)\})? (\d+(?:\.\d+)?(?:e-?\d+)?)')
 
@@ -74,6 +75,30 @@ def test_what_happens_is_counted() -> None:
         other.close()
 
     play(scenario)
+
+
+def test_ipsec_where_there_is_any() -> None:
+    async def scenario(lab: Lab) -> None:
+        before = metrics(lab)
+        assert before["libreims_ipsec_associations"] == 0
+        alice = await secure_phone(lab, "alice")
+        assert (await alice.secure()).status == 200
+        now = metrics(lab)
+        assert now["libreims_ipsec_associations"] == 4
+        assert now['libreims_ipsec_packets_total{result="no_sa"}'] == 0
+        assert (await alice.refresh(Expires="0")).status == 200
+        await asyncio.sleep(40)
+        alice.forget()
+        assert metrics(lab)["libreims_ipsec_associations"] == 0
+
+    play(scenario, SECURE)
+
+
+def test_no_ipsec_has_no_numbers() -> None:
+    async def scenario(lab: Lab) -> None:
+        assert not any("ipsec" in name for name in metrics(lab))
+
+    play(scenario, config=f"{CONFIG}\nipsec: false,")
 
 
 def test_retransmissions_are_counted_both_ways() -> None:

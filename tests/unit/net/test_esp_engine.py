@@ -8,6 +8,7 @@ from scapy.layers.inet import TCP as ScapyTcp
 from scapy.layers.inet import UDP as ScapyUdp
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt
 
+from libreims.net.esp_drops import REASONS
 from libreims.net.esp_engine import EspEngine
 from libreims.net.port import Address
 from libreims.net.tunnel import SecurityAssociation
@@ -83,6 +84,17 @@ def test_fragments_are_put_together_before_esp(server_at: Address, phone_at: Add
         assert not phone.outside or at > 2700
     carry(phone, server)
     assert server.inside == [whole]
+
+
+def test_what_became_of_packets() -> None:
+    server, phone = joined()
+    phone.engine.outbound(datagram(PHONE, SERVER, b"x"))
+    sent = phone.outside[0]
+    server.engine.inbound(*sent)
+    server.engine.inbound(*sent)
+    assert phone.engine.packets["sent"] == server.engine.packets["received"] == 1
+    assert server.engine.packets["replay"] == 1
+    assert set(server.engine.packets) == {"sent", "received", *REASONS}
 
 
 def test_what_no_association_leads_to_goes_nowhere() -> None:
