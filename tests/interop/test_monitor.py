@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support.process import Server, loopback
+from support.process import Server, cpu_seconds, loopback
 from support.terminal import Terminal
 
 CONFIG = """
@@ -106,6 +106,22 @@ def test_a_terminal_that_is_closed_ends_it_in_order(tmp_path: Path, term: str) -
     ended_well(tmp_path)
 
 
+@pytest.mark.parametrize("term", ["dumb", "xterm"])
+def test_without_its_terminal_it_runs_on_where_that_is_wanted(tmp_path: Path, term: str) -> None:
+    """`trap '' HUP`: the end of the terminal is the end of the monitor only, and nothing turns in circles."""
+    with on_terminal(tmp_path, term, prefix=("sh", "-c", 'trap \'\' HUP; exec "$0" "$@"')) as terminal:
+        terminal.wait_for(PROMPT)
+        terminal.hang_up()
+        time.sleep(0.3)
+        used = cpu_seconds(terminal.process.pid)
+        time.sleep(0.7)
+        assert terminal.process.poll() is None
+        assert cpu_seconds(terminal.process.pid) - used < 0.3
+        terminal.signal(signal.SIGTERM)
+        assert terminal.process.wait(10) == 0
+    ended_well(tmp_path)
+
+
 def test_in_the_background_of_a_shell_it_runs_on(tmp_path: Path) -> None:
     """`libreims ims.cfg &`: it neither stops nor takes what is typed for the shell."""
     with on_terminal(
@@ -164,4 +180,19 @@ def test_without_anybody(tmp_path: Path, redirection: str) -> None:
     process.terminate()
     output, _ = process.communicate(timeout=10)
     assert process.returncode == 0 and PROMPT.encode() not in output
+    ended_well(tmp_path)
+
+
+@pytest.mark.parametrize("term", ["dumb", "xterm"])
+def test_a_terminal_that_nobody_reads_stops_neither_the_server_nor_its_end(tmp_path: Path, term: str) -> None:
+    """The window of an ssh connection that hangs: what is shown stays in the pty until that is full."""
+    with on_terminal(tmp_path, term, "cevent help msg\n" * 40) as terminal:
+        log = tmp_path / "ims.log"
+        end = time.monotonic() + 20
+        while not (log.exists() and "started with" in log.read_text()):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        time.sleep(0.5)
+        terminal.signal(signal.SIGTERM)
+        assert terminal.process.wait(10) == 0
     ended_well(tmp_path)

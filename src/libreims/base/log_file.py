@@ -7,6 +7,7 @@ missing.  Nothing here raises, whatever the file system does.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -22,8 +23,9 @@ FLUSH_ENTRIES = 1 << 12
 
 
 def complain_on_stderr(text: str) -> None:
-    """The way to say that the log itself does not work."""
-    print(text, file=sys.stderr, flush=True)
+    """The way to say that the log itself does not work; nobody may be there to read it."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def head(banner: str, started: float, local: Callable[[float], time.struct_time]) -> list[str]:

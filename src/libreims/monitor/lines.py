@@ -70,17 +70,18 @@ class LineConsole:
             return ""
         return line
 
-    def write(self, text: str) -> None:
+    async def write(self, text: str) -> None:
         """Show the outcome of a command."""
         self._unfinished = False
-        self._output.write(f"{text}\n")
+        await self._output.written(f"{text}\n")
 
     def notice(self, text: str) -> None:
         """Say something unasked; a prompt that stands there is written again below."""
         if self._prompted:
             self._output.write(f"\n{text}\n{PROMPT}")
         else:
-            self.write(text)
+            self._unfinished = False
+            self._output.write(f"{text}\n")
 
     def close(self) -> None:
         """Read no more."""

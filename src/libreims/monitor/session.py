@@ -12,7 +12,7 @@ from libreims.base.log import Log
 from libreims.base.log_file import complain_on_stderr
 from libreims.monitor.lines import LineConsole
 from libreims.monitor.monitor import Monitor
-from libreims.monitor.output import Output
+from libreims.monitor.output import Output, writer_of
 
 
 class Console(Protocol):
@@ -21,7 +21,7 @@ class Console(Protocol):
     async def read(self) -> str | None:
         """The next line; None when there will be no more."""
 
-    def write(self, text: str) -> None:
+    async def write(self, text: str) -> None:
         """Show the outcome of a command."""
 
     def notice(self, text: str) -> None:
@@ -40,7 +40,7 @@ async def serve(monitor: Monitor, console: Console) -> None:
                 return
             text = await monitor.execute(line)
             if text:
-                console.write(text)
+                await console.write(text)
     finally:
         console.close()
 
@@ -51,10 +51,11 @@ def open_console(monitor: Monitor) -> Console | None:
         return None
     try:
         descriptor = sys.stdin.fileno()
+        write = writer_of(sys.stdout)
     except (OSError, ValueError):
-        return None  # it stands for something else, in tests
+        return None  # they stand for something else, in tests
     if not _can_move_cursor(descriptor):
-        return LineConsole(descriptor, Output(sys.stdout))
+        return LineConsole(descriptor, Output(write))
     from libreims.monitor.terminal import TerminalConsole
 
     return TerminalConsole(monitor.complete)

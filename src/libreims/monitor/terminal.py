@@ -22,6 +22,7 @@ from prompt_toolkit.patch_stdout import patch_stdout
 from prompt_toolkit.shortcuts import CompleteStyle
 
 from libreims.monitor.lines import PROMPT
+from libreims.monitor.output import Output, writer_of
 
 HISTORY: Final = ".libreims_history"
 """File in the home directory."""
@@ -46,30 +47,36 @@ class TerminalConsole:
             complete_style=CompleteStyle.READLINE_LIKE,
             key_bindings=_bindings(),
         )
+        self._output = Output(writer_of(sys.stdout))
         self._above = contextlib.ExitStack()
         self._above.enter_context(patch_stdout(raw=True))
 
     async def read(self) -> str | None:
-        """The next line."""
+        """The next line; None when the terminal has gone."""
         while True:
             try:
                 return await self._session.prompt_async(set_exception_handler=False, handle_sigint=False)
             except EOFError:
-                self.write("Type quit to end the program.")
+                if self._session.app.input.closed:
+                    return None
+                await self.write("Type quit to end the program.")
             except KeyboardInterrupt:
                 return "quit"
+            except OSError:
+                return None
 
-    def write(self, text: str) -> None:
-        """Show the outcome of a command."""
-        print(text)
+    async def write(self, text: str) -> None:
+        """Show the outcome of a command, where no prompt is."""
+        await self._output.written(f"{text}\n")
 
     def notice(self, text: str) -> None:
-        """Say something unasked."""
+        """Say something unasked, above the prompt."""
         print(text)
 
     def close(self) -> None:
         """Give the terminal back; what is left is written."""
         self._above.close()
+        self._output.close()
 
 
 class _Completer(Completer):

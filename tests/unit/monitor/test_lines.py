@@ -28,6 +28,9 @@ class Written(Output):
     def write(self, text: str) -> None:
         self.text += text
 
+    async def written(self, text: str) -> None:
+        self.write(text)
+
     def close(self, seconds: float = 1.0) -> None:
         self.closed = True
 
@@ -76,7 +79,7 @@ async def test_lines_typed_ahead(pipe: Ends, output: Written) -> None:
     console = LineConsole(pipe.reader, output)
     assert await read(console) == "one"
     assert await read(console) == ""
-    console.write("done")
+    await console.write("done")
     assert await read(console) == "two \u00e9"
     pipe.write(b"ly\n")
     assert await read(console) == "partly"

@@ -33,10 +33,11 @@ class Script:
             await asyncio.sleep(1000)
         return self.lines.pop(0) if self.lines else None
 
-    def write(self, text: str) -> None:
+    async def write(self, text: str) -> None:
         self.written.append(text)
 
-    notice = write
+    def notice(self, text: str) -> None:
+        self.written.append(text)
 
     def close(self) -> None:
         self.closed += 1
@@ -94,8 +95,9 @@ async def test_nobody_types(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_a_pipe_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     reader, writer = os.pipe()
-    with os.fdopen(reader) as stdin:
+    with os.fdopen(reader) as stdin, open(os.devnull, "w") as stdout:
         monkeypatch.setattr(sys, "stdin", stdin)
+        monkeypatch.setattr(sys, "stdout", stdout)
         console = open_console(None)  # type: ignore[arg-type]
         assert isinstance(console, LineConsole)
         console.close()
