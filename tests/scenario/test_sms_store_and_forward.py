@@ -9,6 +9,8 @@ import pytest
 
 from libreims.base.errors import LibreImsError
 from libreims.proto.sip.message import Request
+from libreims.proto.sms.failure import Status
+from libreims.proto.sms.rp import RpAck
 from libreims.proto.sms.timestamp import Timestamp
 from libreims.proto.sms.validity import AbsoluteValidity, EnhancedValidity, RelativeValidity
 from libreims.sms.control import Octets
@@ -171,6 +173,55 @@ def test_a_busy_sim_toolkit_is_no_refusal_for_ever() -> None:
     play(scenario)
 
 
+def test_an_rp_error_of_an_earlier_attempt_does_not_touch_the_one_under_way() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await phones(lab, "alice", "bob")
+        await alice.accepted(alice.submit(BOB))
+        first = await bob.receive()
+        await asyncio.sleep(TR1N + 31)
+        second = await bob.receive()
+        await first.refuse(111)
+        await asyncio.sleep(1)
+        assert pending(lab) == 1
+        assert bob.idle
+        await second.acknowledge()
+        assert pending(lab) == 0
+
+    play(scenario)
+
+
+def test_a_late_answer_to_the_message_does_not_touch_the_next_attempt() -> None:
+    async def scenario(lab: Lab) -> None:
+        (alice,) = await phones(lab, "alice")
+        low = await second_phone(lab, "bob", ";q=0.3;+g.3gpp.smsip")
+        high = await second_phone(lab, "bob", ";q=0.7;+g.3gpp.smsip")
+        await alice.accepted(alice.submit(BOB))
+        transaction = await high.peer.expect("MESSAGE")
+        await Received(high, transaction.request).refuse(22)
+        other = await low.peer.expect("MESSAGE")
+        high.peer.respond(transaction, 486)
+        await asyncio.sleep(1)
+        assert low.idle and high.idle
+        low.peer.respond(other, 200)
+        await Received(low, other.request).acknowledge()
+        assert pending(lab) == 0
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("in_reply_to", ["not-ours", "something", "deadbeefdeadbeef-1"])
+def test_an_in_reply_to_that_says_nothing_leaves_the_reference(in_reply_to: str) -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await phones(lab, "alice", "bob")
+        await alice.accepted(alice.submit(BOB))
+        received = await bob.receive()
+        answer = RpAck(received.rp.reference)
+        assert (await bob.send_rp(answer, headers=(("In-Reply-To", in_reply_to),)).final()).status == 202
+        assert pending(lab) == 0
+
+    play(scenario)
+
+
 # -- expiry ------------------------------------------------------------------------------------------
 
 
@@ -201,17 +252,37 @@ def test_when_a_message_expires(validity: Any, seconds: float) -> None:
     play(scenario, CONFIG + "sms_expires: 600,")
 
 
+SINGLE_SHOT = EnhancedValidity.of_seconds(200, single_shot=True)
+
+
 def test_a_single_shot_message_is_tried_once() -> None:
     async def scenario(lab: Lab) -> None:
         alice, bob = await phones(lab, "alice", "bob")
-        validity = EnhancedValidity.of_seconds(200, single_shot=True)
-        await alice.accepted(alice.submit(BOB, validity=validity))
+        await alice.accepted(alice.submit(BOB, "first"))
+        first = await bob.receive()
+        await alice.accepted(alice.submit(BOB, validity=SINGLE_SHOT, status_report_request=True))
+        await asyncio.sleep(20)
+        assert pending(lab) == 2, "it has its turn behind the other"
+        await first.acknowledge()
         transaction = await bob.peer.expect("MESSAGE")
         await asyncio.sleep(5)
         assert pending(lab) == 1, "its only attempt is under way"
         bob.peer.respond(transaction, 480)
+        told = await alice.receive()
+        assert told.report.status == Status.GAVE_UP_NO_RESPONSE
+        await told.acknowledge()
+        assert pending(lab) == 0
+
+    play(scenario)
+
+
+def test_a_single_shot_message_for_a_phone_that_is_off() -> None:
+    async def scenario(lab: Lab) -> None:
+        (alice,) = await phones(lab, "alice")
+        await alice.accepted(alice.submit(BOB, validity=SINGLE_SHOT))
         await asyncio.sleep(1)
         assert pending(lab) == 0
+        assert "its sender wants one attempt only" in lab.log_text()
 
     play(scenario)
 
@@ -473,6 +544,28 @@ def test_a_message_whose_202_was_lost_in_a_crash_is_not_taken_twice() -> None:
         await alice.register()
         await alice.accepted(alice.peer.send_request(repeated(alice, first)))
         assert pending(lab) == 1
+
+    play(scenario)
+
+
+def test_another_message_with_the_same_call_id_is_another_message() -> None:
+    async def scenario(lab: Lab) -> None:
+        (alice,) = await phones(lab, "alice")
+        first = alice.submit(BOB, "one")
+        await alice.accepted(first)
+        assert first.transaction is not None
+        second = alice.peer.build(
+            "MESSAGE",
+            first.transaction.request.uri,
+            [
+                ("Call-ID", first.transaction.request.call_id),
+                ("CSeq", "2 MESSAGE"),
+                ("Content-Type", "application/vnd.3gpp.sms"),
+            ],
+            first.transaction.request.body,
+        )
+        await alice.accepted(alice.peer.send_request(second))
+        assert pending(lab) == 2
 
     play(scenario)
 

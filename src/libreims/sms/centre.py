@@ -22,7 +22,7 @@ from libreims.proto.sms.rp_cause import RpCause
 from libreims.proto.sms.timestamp import Timestamp
 from libreims.sms.errors import SmsRefused
 from libreims.sms.events import PendingChanged
-from libreims.sms.pending import Origin, Pending
+from libreims.sms.pending import Origin, Pending, Submission
 from libreims.sms.port import Outcome, SmsBearer
 from libreims.sms.queue import Item, SubscriberQueue
 from libreims.sms.receiver import receivers
@@ -81,7 +81,7 @@ class SmsCentre:
         self._queues: dict[str, SubscriberQueue] = {}
         self._items: dict[str, Item] = {}
         self._by_submission: dict[tuple[str, int, str], str] = {}
-        self._by_call: dict[tuple[str, str], str] = {}
+        self._by_request: dict[Submission, str] = {}
         self._recent = Recent()
         self._seen = Seen(store, clock, utc)
         self._expiry: Expiry[str] = Expiry(clock, self._expired)
@@ -103,6 +103,10 @@ class SmsCentre:
     def new_id(self) -> str:
         """An identifier for a message."""
         return self._tokens.hex(8)
+
+    def new_attempt(self) -> str:
+        """See `Keeper`."""
+        return self._tokens.call_id()
 
     def now(self) -> Timestamp:
         """TP-SCTS of what comes in now, in local time."""
@@ -180,7 +184,7 @@ class SmsCentre:
     def _index(self, pending: Pending) -> None:
         origin = pending.origin
         if origin is not None:
-            self._by_call[origin.impi, origin.call_id] = pending.id
+            self._by_request[origin.submission] = pending.id
             if origin.destination is not None:
                 self._by_submission[_submission(origin)] = pending.id
 
@@ -196,10 +200,9 @@ class SmsCentre:
         queue = self._queues.get(impi)
         return queue is not None and queue.has_line(impu)
 
-    def came_in(self, impi: str, call_id: str) -> bool:
-        """Whether the MESSAGE with this Call-ID of this user has been accepted before."""
-        submission = impi, call_id
-        return submission in self._by_call or submission in self._seen or self._recent.came_in(*submission)
+    def came_in(self, submission: Submission) -> bool:
+        """Whether this MESSAGE has been accepted before."""
+        return submission in self._by_request or submission in self._seen or submission in self._recent
 
     def submitted(self, impi: str, reference: int, destination: str) -> Pending | None:
         """The message that is held from this user with this TP-MR to this number; the newest of several."""
@@ -235,7 +238,7 @@ class SmsCentre:
 
     # -- from the bearers (`port.Outcomes`) ------------------------------------------------------------
 
-    def outcome(self, id: str, outcome: Outcome, *, impi: str = "") -> str:
+    def outcome(self, id: str, outcome: Outcome, *, attempt: str = "", impi: str = "") -> str:
         """See `Outcomes`."""
         item = self._items.get(id)
         if item is None:
@@ -244,7 +247,7 @@ class SmsCentre:
         if impi and not self._receives(impi, pending):
             self.log.warn(f"{impi} acknowledges SMS {id}, which is for {pending.impi}: ignored")
             return ""
-        self._queues[pending.impi].outcome(item, outcome)
+        self._queues[pending.impi].outcome(item, outcome, attempt)
         return pending.impi
 
     def go_on(self, impi: str) -> None:
@@ -311,8 +314,8 @@ class SmsCentre:
         origin = pending.origin
         if origin is not None:
             self._recent.note(origin, fate)
-            if self._by_call.get((origin.impi, origin.call_id)) == pending.id:
-                del self._by_call[origin.impi, origin.call_id]
+            if self._by_request.get(origin.submission) == pending.id:
+                del self._by_request[origin.submission]
             if origin.destination is not None and self._by_submission.get(_submission(origin)) == pending.id:
                 del self._by_submission[_submission(origin)]
         queue = self._queues.get(pending.impi)

@@ -99,7 +99,7 @@ class IncomingMessages:
                 "trunk sends text/plain",
                 headers=(("Accept", "text/plain"),),
             )
-        phone = Phone(sender, sender.subscriber, sender.entry, sender.binding, request.call_id)
+        phone = Phone(sender, sender.subscriber, sender.entry, sender.binding, request)
         self._relay_layer(transaction, body, phone)
 
     # -- RP (TS 24.011) --------------------------------------------------------------------------------
@@ -153,11 +153,9 @@ class IncomingMessages:
             self._log.info(f"RP-ACK {message.reference} of {phone.impi} is ignored (sms_message_filter)")
             self._agent.respond(transaction, ACCEPTED)
             return
-        id = self._bearer.message_of(phone.impi, transaction.request.get("In-Reply-To"), message.reference)
-        impi = ""
-        if id is not None:
-            outcome = _refusal(message) if isinstance(message, RpError) else Delivered()
-            impi = self._outcomes.outcome(id, outcome, impi=phone.impi)
+        outcome = _refusal(message) if isinstance(message, RpError) else Delivered()
+        in_reply_to = transaction.request.get("In-Reply-To")
+        impi = self._bearer.reported(phone.impi, in_reply_to, message.reference, outcome)
         if not impi:
             self._log.info(
                 f"{type(message).__name__} {message.reference} of {phone.impi} is about no message that waits"

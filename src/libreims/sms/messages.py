@@ -69,10 +69,6 @@ class Messages:
         self._tokens = tokens
         self._log = log
 
-    def new_call_id(self) -> str:
-        """A Call-ID."""
-        return self._tokens.call_id()
-
     def send(self, place: Place, letter: Letter, answered: Answered, call_id: str = "") -> None:
         """Send a request; `answered` is called once, perhaps before this returns."""
         headers: Iterable[tuple[str, str]] = (

@@ -16,12 +16,14 @@ from libreims.proto.sms.report import SubmitReport
 from libreims.proto.sms.rp import RpAck, RpData, RpError
 from libreims.proto.sms.rp_cause import RpCause, cause_text
 from libreims.proto.sms.submit import Submit
+from libreims.proto.sms.timestamp import Timestamp
 from libreims.proto.sms.tpdu import decode_from_phone
 from libreims.sms.centre import SmsCentre
 from libreims.sms.errors import SmsRefused
 from libreims.sms.filter import SmsFilter
 from libreims.sms.over_ip import OverIp
 from libreims.sms.parties import Sender
+from libreims.sms.pending import Origin
 from libreims.sms.submission import Submissions
 from libreims.sms.to_trunk import ToTrunk
 from libreims.users.bindings import Binding
@@ -38,13 +40,22 @@ class Phone:
     subscriber: Subscriber
     entry: ImpuEntry
     binding: Binding
-    call_id: str
-    """Of the MESSAGE: In-Reply-To of the answer."""
+    request: Request
+    """The MESSAGE."""
 
     @property
     def impi(self) -> str:
         """Whose it is."""
         return self.subscriber.impi
+
+    @property
+    def call_id(self) -> str:
+        """In-Reply-To of the answer."""
+        return self.request.call_id
+
+    def origin(self) -> Origin:
+        """Of what it submits."""
+        return Origin(self.impi, self.entry.key, self.call_id, self.request.cseq.number)
 
 
 class Originating:
@@ -70,16 +81,15 @@ class Originating:
 
     def data(self, data: RpData, phone: Phone) -> Send:
         """Take an RP-DATA; what is returned sends the answer, once the 202 is out."""
+        received = self._centre.now()
         try:
             tpdu = decode_from_phone(data.user_data)
             if isinstance(tpdu, Submit):
-                elsewhere = self._submissions.submit(
-                    tpdu, phone.sender, phone.subscriber, phone.entry, phone.call_id
-                )
+                elsewhere = self._submissions.submit(tpdu, phone.sender, phone.origin(), received)
                 if elsewhere is not None:
-                    return partial(self._to_trunk, elsewhere, tpdu, data.reference, phone)
+                    return partial(self._to_trunk, elsewhere, tpdu, data.reference, received, phone)
             elif isinstance(tpdu, Command):
-                self._submissions.command(tpdu, phone.subscriber, phone.entry, phone.call_id)
+                self._submissions.command(tpdu, phone.origin())
             else:
                 raise SmsRefused(
                     RpCause.SEMANTICALLY_INCORRECT,
@@ -91,7 +101,7 @@ class Originating:
             return partial(self._refuse, phone, data.reference, refused)
         except SmsDecodeError as error:
             return partial(self.malformed, phone, data.reference, error)
-        return partial(self._acknowledge, phone, data.reference)
+        return partial(self._acknowledge, phone, data.reference, received)
 
     def malformed(self, phone: Phone, reference: int, error: SmsDecodeError) -> None:
         """RP-ERROR for octets that are no RP message or TPDU (TS 24.011 §9.3)."""
@@ -103,8 +113,8 @@ class Originating:
         why = f"RP-DATA {reference} of {phone.impi} is rejected (sms_message_filter)"
         self._error(phone, reference, RpCause.TRANSFER_REJECTED, None, why)
 
-    def _acknowledge(self, phone: Phone, reference: int) -> None:
-        report = SubmitReport(self._centre.now())
+    def _acknowledge(self, phone: Phone, reference: int, received: Timestamp) -> None:
+        report = SubmitReport(received)
         self._answer(RpAck(reference, report.encode()), phone)
 
     def _refuse(self, phone: Phone, reference: int, refused: SmsRefused) -> None:
@@ -125,11 +135,13 @@ class Originating:
 
     # -- to another network ----------------------------------------------------------------------------
 
-    def _to_trunk(self, request: Request, submit: Submit, reference: int, phone: Phone) -> None:
+    def _to_trunk(
+        self, request: Request, submit: Submit, reference: int, received: Timestamp, phone: Phone
+    ) -> None:
         """The phone is answered when the trunk has answered."""
 
         def taken() -> None:
-            self._acknowledge(phone, reference)
+            self._acknowledge(phone, reference, received)
 
         def refused(why: SmsRefused) -> None:
             self._refuse(phone, reference, why)

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from libreims.base.log import LayerLog
 from libreims.config.store import ConfigStore
@@ -23,7 +23,7 @@ from libreims.proto.sms.rp import RpData, RpMessage, encode_to_phone
 from libreims.sms.messages import Letter, Messages, Place, Reply
 from libreims.sms.parts import whole_text
 from libreims.sms.pending import Pending
-from libreims.sms.port import Delivered, Outcomes, Phone, Taken, Unreached
+from libreims.sms.port import Delivered, Outcome, Outcomes, Phone, Taken, Unreached
 from libreims.sms.receiver import receivers
 from libreims.sms.sender import from_of
 from libreims.users.bindings import Binding, Bindings
@@ -49,6 +49,22 @@ REFERENCES: Final = 4096
 """Attempts that are found by RP-Message Reference, for phones without In-Reply-To."""
 
 
+class Attempt(NamedTuple):
+    """A short message on its way to a phone; as text the Call-ID of its MESSAGE."""
+
+    id: str
+    attempt: str
+
+    def __str__(self) -> str:
+        return f"{self.id}-{self.attempt}"
+
+    @classmethod
+    def of(cls, call_id: str) -> Attempt | None:
+        """From a Call-ID; None for one that is not ours."""
+        id, dash, attempt = call_id.strip().partition("-")
+        return cls(id, attempt) if dash else None
+
+
 class OverIp:
     """The bearer `SmsBearer` over SIP, and the answers to submissions."""
 
@@ -68,7 +84,7 @@ class OverIp:
         self._bindings = bindings
         self._log = log
         self._reference = 0
-        self._sent: OrderedDict[tuple[str, int], str] = OrderedDict()
+        self._sent: OrderedDict[tuple[str, int], Attempt] = OrderedDict()
 
     # -- who can be reached (`port.SmsBearer`) -----------------------------------------------------------
 
@@ -95,22 +111,22 @@ class OverIp:
 
     # -- to a phone ----------------------------------------------------------------------------------------
 
-    def deliver(self, messages: Sequence[Pending], phone: Phone, *, more: bool) -> None:
+    def deliver(self, messages: Sequence[Pending], phone: Phone, attempt: str, *, more: bool) -> None:
         """See `SmsBearer`."""
         pending = messages[0]
         binding = self._bindings.by_number(phone.key)
         owner = self._owner(binding, pending) if binding is not None else None
         if binding is None or owner is None:
-            self._report(pending.id, Unreached("is not registered any more"))
+            self._report(Attempt(pending.id, attempt), Unreached("is not registered any more"))
             return
-        call_id = f"{pending.id}-{self._messages.new_call_id()}"
+        this = Attempt(pending.id, attempt)
         if phone.text_only:
             letter = self._text(messages, *owner)
-            answered = partial(self._text_answered, pending.id)
+            answered = partial(self._text_answered, this)
         else:
-            letter = self._short_message(pending, more, binding, *owner)
-            answered = partial(self._answered, pending.id)
-        self._messages.send(place_of(binding), letter, answered, call_id)
+            letter = self._short_message(pending, this, more, binding, *owner)
+            answered = partial(self._answered, this)
+        self._messages.send(place_of(binding), letter, answered, str(this))
 
     def _owner(self, binding: Binding, pending: Pending) -> tuple[Subscriber, ImpuEntry] | None:
         for subscriber, entry in receivers(self._users, pending):
@@ -119,10 +135,16 @@ class OverIp:
         return None
 
     def _short_message(
-        self, pending: Pending, more: bool, binding: Binding, subscriber: Subscriber, entry: ImpuEntry
+        self,
+        pending: Pending,
+        this: Attempt,
+        more: bool,
+        binding: Binding,
+        subscriber: Subscriber,
+        entry: ImpuEntry,
     ) -> Letter:
         self._reference = reference = (self._reference + 1) & 0xFF
-        self._sent[binding.impi, reference] = pending.id
+        self._sent[binding.impi, reference] = this
         self._sent.move_to_end((binding.impi, reference))
         if len(self._sent) > REFERENCES:
             self._sent.popitem(last=False)
@@ -172,24 +194,28 @@ class OverIp:
             called_party(settings, subscriber, entry, named),
         )
 
-    def _answered(self, id: str, reply: Reply) -> None:
-        self._report(id, Taken() if reply.good else _unreached(reply))
+    def _answered(self, this: Attempt, reply: Reply) -> None:
+        self._report(this, Taken() if reply.good else _unreached(reply))
 
-    def _text_answered(self, id: str, reply: Reply) -> None:
-        self._report(id, Delivered() if reply.good else _unreached(reply))
+    def _text_answered(self, this: Attempt, reply: Reply) -> None:
+        self._report(this, Delivered() if reply.good else _unreached(reply))
 
-    def _report(self, id: str, outcome: Taken | Delivered | Unreached) -> None:
-        self.outcomes.go_on(self.outcomes.outcome(id, outcome))
+    def _report(self, this: Attempt, outcome: Taken | Delivered | Unreached) -> None:
+        self.outcomes.go_on(self.outcomes.outcome(this.id, outcome, attempt=this.attempt))
 
     # -- from a phone --------------------------------------------------------------------------------------
 
-    def message_of(self, impi: str, in_reply_to: str | None, reference: int) -> str | None:
-        """The identifier of the short message that an RP-ACK or RP-ERROR is about."""
-        if in_reply_to:
-            id, dash, _ = in_reply_to.strip().partition("-")
-            if dash:
-                return id
-        return self._sent.get((impi, reference))
+    def reported(self, impi: str, in_reply_to: str | None, reference: int, outcome: Outcome) -> str:
+        """RP-ACK or RP-ERROR of a phone; returns whose message it is about, empty where it is about none.
+
+        The message is found by In-Reply-To, or by the RP-Message Reference where that says nothing.
+        """
+        for this in (Attempt.of(in_reply_to or ""), self._sent.get((impi, reference))):
+            if this is not None:
+                owner = self.outcomes.outcome(this.id, outcome, attempt=this.attempt, impi=impi)
+                if owner:
+                    return owner
+        return ""
 
     def answer_submission(
         self,

@@ -70,6 +70,13 @@ class Page(NamedTuple):
         """The MESSAGE."""
         return self.transaction.request
 
+    @property
+    def origin(self) -> Origin:
+        """Of what is kept."""
+        entry, request = self.sender.entry, self.request
+        impu = entry.key if entry is not None else ""
+        return Origin(self.sender.phone, impu, request.call_id, request.cseq.number)
+
 
 class Pager:
     """Serves MESSAGEs from user to user."""
@@ -196,9 +203,10 @@ class Pager:
         """Store it, answer 202. Raises Reject."""
         request, sender, centre = page.request, page.sender, self._centre
         messages: list[Pending] = []
-        if not centre.came_in(sender.phone, request.call_id):
+        origin = page.origin
+        if not centre.came_in(origin.submission):
             try:
-                messages = self._messages_of(page, receiver)
+                messages = self._messages_of(page, receiver, origin)
                 centre.accept(messages, tried=tried)
             except SmsRefused as refused:
                 raise Reject(refused.status, refused.why) from refused
@@ -208,12 +216,11 @@ class Pager:
         self._agent.respond(page.transaction, Answer(202))
         return [each.id for each in messages]
 
-    def _messages_of(self, page: Page, receiver: Receiver) -> list[Pending]:
+    def _messages_of(self, page: Page, receiver: Receiver, origin: Origin) -> list[Pending]:
         request, sender, centre = page.request, page.sender, self._centre
         reference = self._tokens.integer(0, 255)
         parts = deliveries(page.text or "", originator(sender.identity), centre.now(), reference)
         now, expires = centre.utc(), centre.expires(request.expires)
-        origin = Origin(sender.phone, sender.entry.key if sender.entry is not None else "", request.call_id)
         return [
             Pending(
                 centre.new_id(),

@@ -20,6 +20,9 @@ from libreims.proto.sms.status_report import StatusReport
 from libreims.proto.sms.tpdu import decode_to_phone
 from libreims.proto.sms.user_data import UserData
 
+Submission = tuple[str, str, int]
+"""IMPI, Call-ID and CSeq of a MESSAGE."""
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -30,13 +33,19 @@ class Origin:
     impu: str
     """The normal form of the IMPU to which a status report goes."""
     call_id: str
-    """Of the MESSAGE that brought it: one that comes again after a restart is known by it."""
+    cseq: int
+    """Of the MESSAGE that brought it: one that comes again after a restart is known by these two."""
     reference: int = 0
     """TP-MR."""
     destination: Address | None = None
     """TP-DA; None for a message that came as text."""
     report: bool = False
     """A status report is wanted (TP-SRR)."""
+
+    @property
+    def submission(self) -> Submission:
+        """What tells it from every other one."""
+        return self.impi, self.call_id, self.cseq
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,8 @@ class Pending:
     """From for a phone that gets it as text; empty where the originator of the TPDU says all."""
     sos: bool = False
     """For phones in an emergency registration only."""
+    single_shot: bool = False
+    """Given up after the first attempt (TS 23.040 §9.2.3.12.3)."""
     origin: Origin | None = None
 
     @property
@@ -107,6 +118,8 @@ class Pending:
             value["from"] = self.from_
         if self.sos:
             value["sos"] = True
+        if self.single_shot:
+            value["single_shot"] = True
         if self.origin is not None:
             value["origin"] = _origin_record(self.origin)
         return value
@@ -132,6 +145,7 @@ class Pending:
                 dialled=str(value.get("dialled", "")),
                 from_=str(value.get("from", "")),
                 sos=bool(value.get("sos", False)),
+                single_shot=bool(value.get("single_shot", False)),
                 origin=_read_origin(value["origin"]) if "origin" in value else None,
             )
         except SmsDecodeError as error:
@@ -148,7 +162,12 @@ def _is_even(deliver: Deliver) -> bool:
 
 
 def _origin_record(origin: Origin) -> dict[str, Any]:
-    value: dict[str, Any] = {"impi": origin.impi, "impu": origin.impu, "call_id": origin.call_id}
+    value: dict[str, Any] = {
+        "impi": origin.impi,
+        "impu": origin.impu,
+        "call_id": origin.call_id,
+        "cseq": origin.cseq,
+    }
     if origin.destination is not None:
         address = origin.destination
         value |= {
@@ -169,6 +188,7 @@ def _read_origin(value: Mapping[str, Any]) -> Origin:
         str(value["impi"]),
         str(value["impu"]),
         str(value["call_id"]),
+        int(value["cseq"]),
         int(value.get("reference", 0)),
         destination,
         bool(value.get("report", False)),

@@ -66,11 +66,12 @@ Outcome = Taken | Delivered | Refused | Unreached
 class Outcomes(Protocol):
     """Who hears what became of an attempt: `sms.centre`."""
 
-    def outcome(self, id: str, outcome: Outcome, *, impi: str = "") -> str:
+    def outcome(self, id: str, outcome: Outcome, *, attempt: str = "", impi: str = "") -> str:
         """A message went one step further; returns whose it is, empty when it is not, or no longer, held.
 
-        `impi` says whose phone told it, where a phone did: only the receiver can acknowledge.  The outcome is
-        in the store when this returns; `go_on` has to follow.
+        `attempt` says which one it is about: of one that was given up only an RP-ACK still counts.  `impi`
+        says whose phone told it, where a phone did: only the receiver can acknowledge.  The outcome is in the
+        store when this returns; `go_on` has to follow.
         """
 
     def go_on(self, impi: str) -> None:
@@ -86,11 +87,11 @@ class SmsBearer(Protocol):
     def phones(self, pending: Pending) -> list[Phone]:
         """The phones that a message may go to now, in the order in which to try them."""
 
-    def deliver(self, messages: Sequence[Pending], phone: Phone, *, more: bool) -> None:
+    def deliver(self, messages: Sequence[Pending], phone: Phone, attempt: str, *, more: bool) -> None:
         """Send a message, or all parts of one text to a phone that takes plain text.
 
-        What becomes of it is told to the `Outcomes` by the identifier of the first one.  `more`: others wait
-        for the same phone (TP-MMS).
+        What becomes of it is told to the `Outcomes` by the identifier of the first one and that of the
+        attempt.  `more`: others wait for the same phone (TP-MMS).
         """
 
     def absent(self, pending: Pending) -> str:

@@ -42,13 +42,25 @@ class State(Enum):
 class Item:
     """A message and where it stands."""
 
-    __slots__ = ("not_before", "number", "pending", "refused", "restored", "rounds", "state", "tried")
+    __slots__ = (
+        "attempt",
+        "not_before",
+        "number",
+        "pending",
+        "refused",
+        "restored",
+        "rounds",
+        "state",
+        "tried",
+    )
 
     def __init__(self, pending: Pending, number: int) -> None:
         self.pending = pending
         self.number = number
         """Place in the order of acceptance."""
         self.state = State.WAITING
+        self.attempt = ""
+        """The last one, as the bearer knows it."""
         self.not_before = 0.0  # clock time
         self.rounds = 0
         """How often all phones have been tried in vain."""
@@ -70,6 +82,9 @@ class Keeper(Protocol):
 
     def settle(self, items: Sequence[Item], status: Status, why: str) -> None:
         """Messages have left their queue, delivered or not: forget them, report."""
+
+    def new_attempt(self) -> str:
+        """An identifier for an attempt."""
 
     def retry_delay(self, rounds: int) -> float:
         """Seconds until phones that did not take a message are tried again."""
@@ -143,8 +158,10 @@ class SubscriberQueue:
             self._full.discard(phone)
             self.phones_changed()
 
-    def outcome(self, item: Item, outcome: Outcome) -> None:
+    def outcome(self, item: Item, outcome: Outcome, attempt: str = "") -> None:
         """A phone or the way to it told something of a message; `go` has to follow."""
+        if attempt != item.attempt and not isinstance(outcome, Delivered):
+            return  # about an attempt that was given up
         step = _TABLE.get((item.state, type(outcome)))
         if step is not None:
             step(self, item, outcome)
@@ -192,11 +209,13 @@ class SubscriberQueue:
         if left > 0:
             return left
         able = self._able(item)
-        if not able:
-            return None
         phone = next((each for each in able if each.key not in item.tried), None)
         if phone is None:
-            return self._put_off(item)
+            if item.pending.single_shot:
+                why = "no phone took it, and its sender wants one attempt only"
+                self._settle([item], Status.GAVE_UP_NO_RESPONSE, why)
+                return 0.0
+            return self._put_off(item) if able else None
         pending = item.pending
         delay = keeper.delay(pending)
         if delay > 0:
@@ -242,10 +261,13 @@ class SubscriberQueue:
     def _send(self, items: list[Item], phone: Phone) -> None:
         line = self._lines[_line(items[0].pending)]
         self._active, self._phone = items, phone
+        attempt = self._keeper.new_attempt()
         for item in items:
-            item.state = State.SENDING
+            item.state, item.attempt = State.SENDING, attempt
             item.tried.add(phone.key)
-        self._keeper.bearer.deliver([item.pending for item in items], phone, more=len(line) > len(items))
+        self._keeper.bearer.deliver(
+            [item.pending for item in items], phone, attempt, more=len(line) > len(items)
+        )
 
     # -- outcomes ----------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from libreims.proto.sms.failure import Status
 from libreims.proto.sms.timestamp import Timestamp
-from libreims.sms.pending import Origin
+from libreims.sms.pending import Origin, Submission
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -31,17 +31,17 @@ class Recent:
 
     def __init__(self) -> None:
         self._fates: OrderedDict[tuple[str, int, str], Fate] = OrderedDict()
-        self._calls: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._submissions: OrderedDict[Submission, None] = OrderedDict()
 
     def note(self, origin: Origin, fate: Fate) -> None:
         """A message has been delivered or given up."""
-        _keep(self._calls, (origin.impi, origin.call_id), None)
+        _keep(self._submissions, origin.submission, None)
         if origin.destination is not None:
             _keep(self._fates, (origin.impi, origin.reference, origin.destination.number), fate)
 
-    def came_in(self, impi: str, call_id: str) -> bool:
-        """Whether a message came with this MESSAGE of this user."""
-        return (impi, call_id) in self._calls
+    def __contains__(self, submission: Submission) -> bool:
+        """Whether a message came with this MESSAGE."""
+        return submission in self._submissions
 
     def fate(self, impi: str, reference: int, destination: str) -> Fate | None:
         """What became of the last message with this TP-MR from this user to this number."""

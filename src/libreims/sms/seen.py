@@ -11,7 +11,7 @@ import contextlib
 from typing import Final
 
 from libreims.base.clock import Clock, UtcClock
-from libreims.sms.pending import Origin
+from libreims.sms.pending import Origin, Submission
 from libreims.store.port import Store, StoreError
 from libreims.users.expiry import Expiry
 
@@ -26,27 +26,28 @@ class Seen:
     def __init__(self, store: Store, clock: Clock, utc: UtcClock) -> None:
         self._records = store.records(KIND)
         self._utc = utc
-        self._ids: dict[tuple[str, str], str] = {}
-        self._calls: dict[str, tuple[str, str]] = {}
+        self._ids: dict[Submission, str] = {}
+        self._submissions: dict[str, Submission] = {}
         self._expiry: Expiry[str] = Expiry(clock, self._forget)
 
-    def __contains__(self, submission: tuple[str, str]) -> bool:
-        """Whether the MESSAGE of an IMPI with a Call-ID is remembered."""
+    def __contains__(self, submission: Submission) -> bool:
+        """Whether a MESSAGE is remembered."""
         return submission in self._ids
 
     def note(self, id: str, origin: Origin) -> None:
         """Remember the submission of the message with this identifier. Raises StoreError."""
         until = self._utc() + LIFETIME
-        self._records.put(id, {"impi": origin.impi, "call_id": origin.call_id, "until": until})
-        self._keep(id, (origin.impi, origin.call_id), LIFETIME)
+        value = {"impi": origin.impi, "call_id": origin.call_id, "cseq": origin.cseq, "until": until}
+        self._records.put(id, value)
+        self._keep(id, origin.submission, LIFETIME)
 
-    def _keep(self, id: str, submission: tuple[str, str], lifetime: float) -> None:
+    def _keep(self, id: str, submission: Submission, lifetime: float) -> None:
         self._ids[submission] = id
-        self._calls[id] = submission
+        self._submissions[id] = submission
         self._expiry.start(id, max(0.0, lifetime))
 
     def _forget(self, id: str) -> None:
-        submission = self._calls.pop(id)
+        submission = self._submissions.pop(id)
         if self._ids.get(submission) == id:
             del self._ids[submission]
         # The store says what is wrong; what is left is read and forgotten at the next start.
@@ -57,9 +58,12 @@ class Seen:
         """Take up what an earlier process remembered. Raises StoreError."""
         now = self._utc()
         for id, value in self._records.items():
-            submission = str(value.get("impi", "")), str(value.get("call_id", ""))
-            until = value.get("until", 0.0)
-            self._keep(id, submission, until - now if isinstance(until, int | float) else 0.0)
+            try:
+                submission = str(value["impi"]), str(value["call_id"]), int(value["cseq"])
+                left = float(value["until"]) - now
+            except (KeyError, TypeError, ValueError):
+                submission, left = ("", "", 0), 0.0  # no record of ours: forgotten
+            self._keep(id, submission, left)
 
     def close(self) -> None:
         """Stop the timers."""

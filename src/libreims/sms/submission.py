@@ -5,6 +5,8 @@ Whatever the way it came: over IP (`sms.incoming`), over SGs later.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from libreims.base.bus import Bus
 from libreims.config.store import ConfigStore
 from libreims.proto.sip.message import Request
@@ -14,6 +16,7 @@ from libreims.proto.sms.failure import FailureCause, Status
 from libreims.proto.sms.rp_cause import RpCause
 from libreims.proto.sms.status_report import StatusReport
 from libreims.proto.sms.submit import Submit
+from libreims.proto.sms.timestamp import Timestamp
 from libreims.sms.centre import SmsCentre
 from libreims.sms.destination import Destinations, Receiver, uri_of
 from libreims.sms.errors import SmsRefused
@@ -22,7 +25,6 @@ from libreims.sms.parties import Sender
 from libreims.sms.pending import Origin, Pending
 from libreims.sms.sender import originator
 from libreims.store.port import StoreError
-from libreims.users.subscriber import ImpuEntry, Subscriber
 
 
 class Submissions:
@@ -36,21 +38,19 @@ class Submissions:
 
     # -- SMS-SUBMIT --------------------------------------------------------------------------------------
 
-    def submit(
-        self, submit: Submit, sender: Sender, subscriber: Subscriber, entry: ImpuEntry, call_id: str
-    ) -> Request | None:
+    def submit(self, submit: Submit, sender: Sender, origin: Origin, received: Timestamp) -> Request | None:
         """Take a message; for a number of another network, return a request for the trunk.
 
         It is in the store when this returns None. Raises SmsRefused, SipParseError.
         """
         centre = self._centre
-        if centre.came_in(subscriber.impi, call_id):
+        if centre.came_in(origin.submission):
             return None  # its answer was lost, with an earlier process perhaps
         number = submit.destination.number
-        if submit.reject_duplicates and centre.submitted(subscriber.impi, submit.reference, number):
+        if submit.reject_duplicates and centre.submitted(origin.impi, submit.reference, number):
             raise SmsRefused(
                 RpCause.TRANSFER_REJECTED,
-                f"SMS of {subscriber.impi} to {number} refused: the centre has the message with this number "
+                f"SMS of {origin.impi} to {number} refused: the centre has the message with this number "
                 f"({submit.reference}) already, and the phone wants no second one (TP-RD)",
                 failure=FailureCause.REJECTED_DUPLICATE,
             )
@@ -60,15 +60,13 @@ class Submissions:
         uri = uri_of(submit.destination)
         receiver = self._destinations.of(uri, sender)
         if isinstance(receiver, Receiver):
-            origin = Origin(
-                subscriber.impi,
-                entry.key,
-                call_id,
-                submit.reference,
-                submit.destination,
-                submit.status_report_request,
+            origin = replace(
+                origin,
+                reference=submit.reference,
+                destination=submit.destination,
+                report=submit.status_report_request,
             )
-            self._accept(submit, sender, receiver, str(uri), origin)
+            self._accept(submit, sender, receiver, str(uri), origin, received)
         self._tell(submit, sender)
         return receiver if isinstance(receiver, Request) else None
 
@@ -77,15 +75,21 @@ class Submissions:
         return self._config.current.sms_hook_only and self._bus.wanted(SmsReceived)
 
     def _accept(
-        self, submit: Submit, sender: Sender, receiver: Receiver, dialled: str, origin: Origin
+        self,
+        submit: Submit,
+        sender: Sender,
+        receiver: Receiver,
+        dialled: str,
+        origin: Origin,
+        received: Timestamp,
     ) -> None:
         centre = self._centre
         now = centre.utc()
         validity = submit.validity
-        until = None if validity is None else now if validity.single_shot else validity.deadline(now)
+        until = None if validity is None else validity.deadline(now)
         deliver = Deliver(
             originator(sender.identity),
-            centre.now(),
+            received,
             submit.user_data,
             submit.pid,
             submit.dcs,
@@ -100,6 +104,7 @@ class Submissions:
             now,
             centre.expires() if until is None else until,
             dialled,
+            single_shot=validity is not None and validity.single_shot,
             origin=origin,
         )
         centre.accept((pending,))
@@ -119,14 +124,16 @@ class Submissions:
 
     # -- SMS-COMMAND -------------------------------------------------------------------------------------
 
-    def command(self, command: Command, subscriber: Subscriber, entry: ImpuEntry, call_id: str) -> None:
+    def command(self, command: Command, origin: Origin) -> None:
         """Ask about, or change, a message that the phone sent. Raises SmsRefused."""
         centre, number = self._centre, command.destination.number
-        pending = centre.submitted(subscriber.impi, command.message_number, number)
-        what = f"SMS-COMMAND of {subscriber.impi} about its message {command.message_number} to {number}"
+        if centre.came_in(origin.submission):
+            return
+        pending = centre.submitted(origin.impi, command.message_number, number)
+        what = f"SMS-COMMAND of {origin.impi} about its message {command.message_number} to {number}"
         match command.command:
             case CommandType.ENQUIRY:
-                self._report(command, subscriber, entry, call_id, self._status(command, subscriber, pending))
+                self._report(command, origin, self._status(command, origin, pending))
                 return
             case CommandType.DELETE | CommandType.CANCEL_STATUS_REPORT | CommandType.ENABLE_STATUS_REPORT:
                 if pending is None:
@@ -151,37 +158,35 @@ class Submissions:
                 raise SmsRefused(RpCause.TEMPORARY_FAILURE, f"{what} refused: {error}") from error
             status = Status.TRYING_NO_RESPONSE
         if command.status_report_request:
-            self._report(command, subscriber, entry, call_id, status)
+            self._report(command, origin, status)
 
-    def _status(self, command: Command, subscriber: Subscriber, pending: Pending | None) -> Status:
+    def _status(self, command: Command, origin: Origin, pending: Pending | None) -> Status:
         """The answer to an enquiry: one that waits has no response of its receiver yet."""
         if pending is not None:
             return Status.TRYING_NO_RESPONSE
         number = command.destination.number
-        fate = self._centre.fate(subscriber.impi, command.message_number, number)
+        fate = self._centre.fate(origin.impi, command.message_number, number)
         return fate.status if fate is not None else Status.DOES_NOT_EXIST
 
-    def _report(
-        self, command: Command, subscriber: Subscriber, entry: ImpuEntry, call_id: str, status: Status
-    ) -> None:
+    def _report(self, command: Command, origin: Origin, status: Status) -> None:
         """The result of a command is a status report too (§9.2.2.3, TP-SRQ)."""
         centre = self._centre
         now = centre.now()
         number = command.destination.number
-        fate = centre.fate(subscriber.impi, command.message_number, number)
-        pending = centre.submitted(subscriber.impi, command.message_number, number)
+        fate = centre.fate(origin.impi, command.message_number, number)
+        pending = centre.submitted(origin.impi, command.message_number, number)
         accepted = pending.tpdu.timestamp if pending is not None else fate.accepted if fate else now
         report = StatusReport(command.reference, command.destination, accepted, now, status, of_command=True)
         centre.accept(
             (
                 Pending(
                     centre.new_id(),
-                    subscriber.impi,
-                    entry.key,
+                    origin.impi,
+                    origin.impu,
                     report,
                     centre.utc(),
                     centre.expires(),
-                    origin=Origin(subscriber.impi, entry.key, call_id),
+                    origin=origin,
                 ),
             )
         )
