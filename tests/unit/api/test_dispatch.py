@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from libreims.api.client import Client, Frame
+from libreims.api.schedule import PENDING_PER_CLIENT
 from libreims.api.table import Command, Deferred, Members, Parameter
 from libreims.base.errors import LibreImsError, Reject
 from libreims.config.declare import Reader
@@ -177,5 +178,22 @@ def test_a_fault_before_the_handler_costs_one_response_too() -> None:
         lab.server.api.table.add([Command("odd", "", Commands().refuse, (Parameter("a", Broken(), ""),))])
         assert (await ask(lab, "odd", a="x"))["error"].startswith("internal error: ZeroDivisionError")
         assert lab.server.counters.errors["internal"] == 1
+
+    play(scenario)
+
+
+def test_answers_that_are_to_come_are_limited_and_what_is_refused_is_given_up() -> None:
+    async def scenario(lab: Lab) -> None:
+        commands = playing(lab)
+        client = Client("test")
+        got: list[Frame] = []
+        for _ in range(PENDING_PER_CLIENT):
+            lab.server.api.dispatcher.submit(client, {"message": "defer"}, got.append)
+        assert not got
+        for name in ("defer", "wait"):
+            assert "too many messages wait" in (await ask(lab, name, client))["error"]
+        assert commands.cancelled == ["defer"]
+        lab.server.api.dispatcher.leave(client)
+        assert len(commands.cancelled) == PENDING_PER_CLIENT + 1
 
     play(scenario)

@@ -2,7 +2,11 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
+import pytest
+
+from libreims.base.errors import LibreImsError
 from libreims.config import surface
 from libreims.config.declare import WORKS
 from support.lab import Lab, play
@@ -28,3 +32,16 @@ def test_a_server_without_remote_api_does_not_load_its_web_server() -> None:
     assert (
         subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}).returncode == 0
     )
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    monkeypatch.delitem(sys.modules, "libreims.api.server", raising=False)
+
+    async def scenario(lab: Lab) -> None:
+        lab.config.replace(replace(lab.config.current, com_addr=("127.0.0.1", 0)))
+        with pytest.raises(LibreImsError, match="needs the Python package aiohttp"):
+            await lab.server.api.start()
+        assert lab.server.api.server is None
+
+    play(scenario)

@@ -1,7 +1,9 @@
 """`api.server`: real sockets, with a client that is not ours."""
 
 import asyncio
+import errno
 import gc
+import os
 import socket
 import ssl
 from pathlib import Path
@@ -13,6 +15,8 @@ from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatu
 from libreims.api import server as server_module
 from libreims.api.connection import Connection
 from libreims.base.errors import LibreImsError
+from libreims.base.log import Log
+from libreims.base.log_options import LogOptions
 from support.api_server import QUIET, serving
 from support.certificates import Authority
 from support.process import has_ipv6
@@ -287,3 +291,31 @@ async def test_clients_that_do_not_react_do_not_hold_up_the_end() -> None:
         assert loop.time() - begin < 4
         for each in silent:
             each.close()
+
+
+async def test_a_port_that_needs_rights_and_a_machine_without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = Log(LogOptions(), utc=lambda: 0.0)
+    log.configure("com.level=info")
+    real = socket.socket
+
+    class NoIpv6(real):  # type: ignore[misc, valid-type]
+        def __init__(self, family: int = -1, *arguments: Any, **more: Any) -> None:
+            if family == socket.AF_INET6:
+                raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+            super().__init__(family, *arguments, **more)
+
+        def bind(self, address: Any) -> None:
+            if address[1] == 81:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            super().bind(address)
+
+    monkeypatch.setattr(socket, "socket", NoIpv6)
+    server = server_module.WebSocketServer(log.layer("com"), lambda *arguments: None)  # type: ignore[arg-type, return-value]
+    with pytest.raises(LibreImsError, match="below 1024"):
+        await server.start(("127.0.0.1", 81), None)
+    with pytest.raises(LibreImsError, match="correct it"):
+        await server.start(("::1", 9003), None)
+    await server.start(("::", 0), None)
+    assert server.addresses[0][0] == "0.0.0.0"
+    assert "this machine has no IPv6" in log.ring.since(0)[1][-1].message
+    await server.stop()
