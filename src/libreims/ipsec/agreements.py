@@ -2,7 +2,7 @@
 
 `registrar.security` asks for one with each challenge and tells of each registration; when contacts come and
 go is heard from `users.bindings`.  Associations go into the `net.tunnel` port, protected ports into the SIP
-transport.  Also what the remote API and the monitor show of them.
+transport.
 """
 
 from __future__ import annotations
@@ -96,8 +96,12 @@ class Agreements:
 
     def at(self, flow: Flow) -> Agreement | None:
         """The agreement that a message came through; None outside of IPsec."""
-        for each in reversed(self._by_port.get(flow.local, ())):
-            if flow.remote == each.way.client or flow.remote == each.way.server:
+        beside = self._by_port.get(flow.local, ())
+        for each in beside:
+            if each.way.client == flow.remote:
+                return each
+        for each in beside:  # a TCP connection of ours, which goes to the phone's server port
+            if each.way.server == flow.remote and each.state is State.AGREED:
                 return each
         return None
 

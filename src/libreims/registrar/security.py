@@ -81,7 +81,7 @@ class Security:
                 raise self._refusal(request, absent if self._agreements is None else NO_ALGORITHMS)
             return Attempt(request, flow, impi)
         agreement = self._agreements.at(flow)
-        offered = self._offered(self._agreements, request)
+        offered = self._offered(request, impi, agreement)
         client = tuple(request.get_all(CLIENT))
         if agreement is None:
             if offered is not None:
@@ -91,16 +91,20 @@ class Security:
         fresh = agreement.state is State.OFFERED and not agreement.proven
         return Attempt(request, flow, impi, required, client, fresh, agreement)
 
-    def _offered(self, agreements: Agreements, request: Request) -> Agreement | None:
+    def _offered(self, request: Request, impi: str, through: Agreement | None) -> Agreement | None:
         """The agreement that was offered with the challenge which this REGISTER answers with a response."""
+        assert self._agreements is not None
         header = request.get("Authorization") or request.get("Proxy-Authorization")
         if header is None:
             return None
         credentials = Credentials.parse(header)
-        agreement = agreements.answered_with(credentials.nonce)
-        if agreement is not None and (credentials.auts is not None or not credentials.response):
+        agreement = self._agreements.answered_with(credentials.nonce)
+        if agreement is None or agreement.impi != impi:
+            return None
+        if credentials.auts is not None or not credentials.response:
             # TS 24.229 §5.1.1.5.3: a SIM that refuses the challenge has no keys to come back with.
-            agreements.withdraw(agreement)
+            if agreement is not through:
+                self._agreements.withdraw(agreement)
             return None
         return agreement
 

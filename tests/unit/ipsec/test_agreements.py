@@ -42,13 +42,16 @@ def test_what_finds_an_agreement() -> None:
     agreement = rig.offer()
     flow = rig.flow(agreement)
     assert rig.agreements.at(flow) is agreement
-    assert rig.agreements.at(Flow("TCP", agreement.local, agreement.way.server, 7)) is agreement
+    ours = Flow("TCP", agreement.local, agreement.way.server, 7)
+    assert rig.agreements.at(ours) is None, "nothing of ours is opened through an offer"
     assert rig.agreements.at(Flow("UDP", agreement.local, ("10.0.1.1", 1))) is None
     assert rig.agreements.at(Flow("UDP", (SERVER, 5060), agreement.phone)) is None
     assert rig.agreements.answered_with(agreement.nonce) is agreement
     assert rig.agreements.protects(agreement.local) and not rig.agreements.protects((SERVER, 5060))
     rig.register(agreement)
     assert rig.agreements.answered_with(agreement.nonce) is None
+    rig.offer(flow=flow)
+    assert rig.agreements.at(ours) is agreement and rig.agreements.at(flow) is agreement
 
 
 def test_nothing_in_common_sets_nothing_up() -> None:

@@ -165,6 +165,19 @@ def test_a_sim_that_has_refused_the_challenge(end: str) -> None:
     lab.rig.nothing_left()
 
 
+def test_who_refuses_the_challenge_of_another_one() -> None:
+    """Anyone can see a nonce: it means nothing with another IMPI, what comes through an offer is answered."""
+    lab = Lab()
+    flow = lab.offered()
+    empty = request(authorization=f'nonce="{NONCE}",response=""', Security_Client=CLIENT)
+    lab.check(empty, impi="bob@ims.test")
+    other = request(authorization=f'nonce="{NONCE}",response="y"', Security_Client=CLIENT)
+    assert lab.check(other, impi="bob@ims.test").fresh
+    refusal = lab.refused(empty, flow)
+    assert refusal.status == 494 and "does not answer the challenge" in refusal.why
+    assert lab.rig.states == [State.OFFERED]
+
+
 def test_the_answer_through_the_agreement() -> None:
     lab = Lab()
     flow = lab.offered()
