@@ -142,7 +142,7 @@ class Dispatcher:
         task = asyncio.get_running_loop().create_task(self._wait(job, procedure, deferred))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda task: procedure.close())  # it has not begun where it was given up at once
+        task.add_done_callback(lambda task: procedure.close())  # given up, it may not have begun
         return deferred
 
     async def _wait(self, job: Job, procedure: Coroutine[Any, Any, Members], deferred: Deferred) -> None:
