@@ -109,6 +109,11 @@ class Agreements:
         """The agreement that was offered with this challenge and waits for its answer."""
         return self._by_nonce.get(nonce)
 
+    @property
+    def expecting(self) -> bool:
+        """Whether any challenge with an agreement waits for its answer."""
+        return bool(self._by_nonce)
+
     def beside(self, agreement: Agreement) -> list[Agreement]:
         """All agreements with the same server port, this one too."""
         return self._by_port.get(agreement.local, [])

@@ -95,7 +95,7 @@ class Security:
         """The agreement that was offered with the challenge which this REGISTER answers with a response."""
         assert self._agreements is not None
         header = request.get("Authorization") or request.get("Proxy-Authorization")
-        if header is None:
+        if header is None or not self._agreements.expecting:
             return None
         credentials = Credentials.parse(header)
         agreement = self._agreements.answered_with(credentials.nonce)
