@@ -194,3 +194,12 @@ def test_the_program_says_what_is_wrong_with_the_address(tmp_path: Path) -> None
             assert f"Error: com_addr {address}: Address already in use" in second.text
             assert "Traceback" not in second.text
         server.finish()
+
+
+def test_the_program_ends_itself_where_sim_events_say_so(tmp_path: Path) -> None:
+    events = 'sim_events: [{event: "log_set", log: "last words", layer: "ims", level: "warn"}, '
+    with Server(tmp_path, f'domain: "ims.test", {events} {{event: "quit", start_time: 0.2}}],') as server:
+        assert server.wait(10) == 0
+        assert "last words" in server.log_text
+        assert "sim_events ends the program" not in server.log_text  # layer com is at warn
+        assert server.log_text.rstrip().splitlines()[-1].startswith("# Ended on ")
