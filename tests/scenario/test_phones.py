@@ -8,12 +8,15 @@ import contextlib
 import pytest
 
 from libreims.base.tokens import Tokens
+from libreims.net.protected_pool import PortPool
 from libreims.ue.config import PhoneConfig
 from libreims.ue.errors import CallError
 from libreims.ue.incoming import ANSWER, DECLINE, AnswerMode
 from libreims.ue.phone import Phone
+from libreims.ue.security import Ipsec
 from support.lab import SERVER, SERVER6, Lab, play
 from support.phones import MILENAGE, OPC, K
+from support.protected import SimulatedTunnel
 
 CONFIG = (
     """
@@ -38,6 +41,13 @@ DAY = 86400.0
 
 async def phone(lab: Lab, number: int, *, ipv6: bool = False, **changes: object) -> Phone:
     """A phone of the test network, switched on and registered."""
+    one = await switched_on(lab, number, ipv6=ipv6, **changes)
+    await one.register()
+    return one
+
+
+async def switched_on(lab: Lab, number: int, *, ipv6: bool = False, **changes: object) -> Phone:
+    """A phone that has not registered yet; with algorithms in `ipsec` it has a tunnel."""
     user = f"00101{number:010d}"
     values: dict[str, object] = {
         "impi": f"{user}@ims.test",
@@ -49,9 +59,12 @@ async def phone(lab: Lab, number: int, *, ipv6: bool = False, **changes: object)
         **changes,
     }
     config = PhoneConfig(**values)  # type: ignore[arg-type]
-    one = Phone(lab.network, lab.loop, Tokens(1000 + number), config)
+    tokens = Tokens(1000 + number)
+    ipsec = None
+    if config.ipsec:
+        ipsec = Ipsec(SimulatedTunnel(lab.inside, [config.local_host]), PortPool(tokens))
+    one = Phone(lab.network, lab.loop, tokens, config, ipsec=ipsec)
     await one.start()
-    await one.register()
     return one
 
 

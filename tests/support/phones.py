@@ -67,6 +67,8 @@ class RegistrarStub:
         self.expires = 600_000
         self.min_expires = 0
         self.qop: tuple[str, ...] = ("auth",)
+        self.security_server = ""
+        """Goes with each challenge."""
         self.refuse: int | None = None
         self.silent = False
         self.registers: list[Request] = []
@@ -102,7 +104,8 @@ class RegistrarStub:
         if self.algorithm:
             challenge = self._challenge(request)
             if challenge is not None:
-                return 401, [("WWW-Authenticate", str(challenge))]
+                said = [("Security-Server", self.security_server)] if self.security_server else []
+                return 401, [("WWW-Authenticate", str(challenge)), *said]
         if 0 < (request.expires or 0) < self.min_expires:
             return 423, [("Min-Expires", str(self.min_expires))]
         granted = min(self.expires, request.expires or 0)

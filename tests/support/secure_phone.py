@@ -7,7 +7,7 @@ from typing import Any
 
 from libreims.base.errors import Reject
 from libreims.net.protected_ports import ProtectedPorts, Way
-from libreims.net.tunnel import SecurityAssociation
+from libreims.net.tunnel import SecurityAssociation, associations
 from libreims.proto.aka.factory import sim_algorithm
 from libreims.proto.aka.usim import Usim
 from libreims.proto.esp.keys import expand
@@ -63,7 +63,12 @@ class SecurePhone(Peer):
         spi = next(self.serial) * 0x100
         port_c = port_c or 20000 + spi // 0x100
         self.offer = [Ipsec3gpp(a, e, spi, spi + 1, port_c, self.port_s) for a, e in pairs]
-        return ", ".join(str(each).replace("q=0.1;", "") for each in self.offer)
+        return self.client
+
+    @property
+    def client(self) -> str:
+        """Security-Client as it was said last."""
+        return ", ".join(each.proposal for each in self.offer)
 
     def request(self, authorization: str, **fields: Any) -> Request:
         """A REGISTER; fields with value None are left out."""
@@ -103,23 +108,7 @@ class SecurePhone(Peer):
         ours = next(each for each in self.offer if (each.alg, each.ealg) == (theirs.alg, theirs.ealg))
         keys = expand(ours.alg, ours.ealg, self.sim.result.ik, self.sim.result.ck)
         server = self.server[0]
-        self.associations = [
-            SecurityAssociation(
-                direction,  # type: ignore[arg-type]
-                spi,
-                (self.host, local),
-                (server, remote),
-                ours.alg,
-                ours.ealg,
-                keys.authentication,
-                keys.encryption,
-            )
-            for local, remote, in_spi, out_spi in (
-                (ours.port_c, theirs.port_s, ours.spi_c, theirs.spi_s),
-                (ours.port_s, theirs.port_c, ours.spi_s, theirs.spi_c),
-            )
-            for direction, spi in (("in", in_spi), ("out", out_spi))
-        ]
+        self.associations = list(associations(self.host, server, ours, theirs, keys))
         self.tunnel.install(self.associations)
         if self.ports is None:
             self.ports = await self.transport.protect(self.tunnel.network, (self.host, self.port_s))
@@ -130,7 +119,7 @@ class SecurePhone(Peer):
 
     def confirm(self, authorization: str, **fields: Any) -> Outcome:
         """REGISTER 2."""
-        fields.setdefault("Security_Client", ", ".join(str(e).replace("q=0.1;", "") for e in self.offer))
+        fields.setdefault("Security_Client", self.client)
         fields.setdefault("Security_Verify", self.server_says)
         return self.send_request(self.request(authorization, **fields))
 

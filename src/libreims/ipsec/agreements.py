@@ -7,7 +7,7 @@ transport.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -18,10 +18,10 @@ from libreims.base.log import LayerLog
 from libreims.base.tokens import Tokens
 from libreims.ipsec.agreement import OFFER_LIFETIME, Agreement, Event, State
 from libreims.ipsec.choice import Offer, matches, proposals, shown
-from libreims.ipsec.ports import PortPool
+from libreims.net.protected_pool import PortPool
 from libreims.net.protected_ports import ProtectedPorts
 from libreims.net.sip_transport import SipTransport
-from libreims.net.tunnel import SecurityAssociation, Tunnel
+from libreims.net.tunnel import Tunnel, associations
 from libreims.proto.esp.errors import EspSetupError
 from libreims.proto.esp.keys import EspKeys, expand
 from libreims.proto.sip.flow import Address, Flow
@@ -175,10 +175,10 @@ class Agreements:
                 ports = await self._transport.protect(self._tunnel.network, (host, port_s))
             way = ports.add(port_c, (phone, proposal.port_c), (phone, proposal.port_s))
             ours = Ipsec3gpp(proposal.alg, proposal.ealg, spi, spi + 1, port_c, port_s)
-            associations = tuple(_associations(host, phone, ours, proposal, keys))
-            agreement = Agreement(self, challenge.impi, ports, way, proposal, ours, associations)
+            made = associations(host, phone, ours, proposal, keys)
+            agreement = Agreement(self, challenge.impi, ports, way, proposal, ours, made)
             try:
-                self._tunnel.install(associations)
+                self._tunnel.install(made)
             except LibreImsError:
                 ports.remove(way)
                 raise
@@ -343,25 +343,3 @@ _ENDS = {
 def _brief(agreement: Agreement) -> str:
     ours = agreement.ours
     return f"the agreement {ours.alg}/{ours.ealg} with SPIs {ours.spi_c:#010x} {ours.spi_s:#010x}"
-
-
-def _associations(
-    host: str, phone: str, ours: Ipsec3gpp, theirs: Ipsec3gpp, keys: EspKeys
-) -> Iterable[SecurityAssociation]:
-    """The four of TS 33.203 §7.1: two between each client port and the other side's server port."""
-    pairs = (
-        ((host, ours.port_s), (phone, theirs.port_c), ours.spi_s, theirs.spi_c),
-        ((host, ours.port_c), (phone, theirs.port_s), ours.spi_c, theirs.spi_s),
-    )
-    for local, remote, in_spi, out_spi in pairs:
-        for direction, spi in (("in", in_spi), ("out", out_spi)):
-            yield SecurityAssociation(
-                direction,  # type: ignore[arg-type]
-                spi,
-                local,
-                remote,
-                ours.alg,
-                ours.ealg,
-                keys.authentication,
-                keys.encryption,
-            )

@@ -233,5 +233,5 @@ def _raw_socket(host: str) -> socket.socket:
             raise LibreImsError(
                 f"IPsec: {host} is no address of this machine (`ip addr` shows them)"
             ) from error
-        raise LibreImsError(tun_setup.explain(error, "CAP_NET_RAW")) from error
+        raise tun_setup.explain(error, "CAP_NET_RAW") from error
     return raw

@@ -17,6 +17,7 @@ from libreims.base.errors import LibreImsError
 from libreims.base.log import Log
 from libreims.net import kernel, tun_setup
 from libreims.net.rtnetlink import Rtnetlink
+from libreims.net.tunnel import TunnelError
 from libreims.proto.ip.packet import ESP
 
 _DONE = "\n"
@@ -69,6 +70,8 @@ def _try(addresses: list[str], answer: int) -> None:
             enter(addresses)
             tun_setup.make(addresses[:1], 1400, None, None, Log.null().layer("ipsec")).close()
             socket.socket(socket.AF_INET, socket.SOCK_RAW, ESP).close()
+        except TunnelError as error:
+            said = error.why
         except (LibreImsError, OSError) as error:
             said = str(error)
         os.write(answer, f"{said}{_DONE}".encode())

@@ -13,6 +13,7 @@ import socket
 import struct
 
 from libreims.base.errors import LibreImsError
+from libreims.net.tunnel import TunnelError
 
 DEVICE = "/dev/net/tun"
 _TUNSETIFF, _TUNSETOFFLOAD = 0x400454CA, 0x400454D0
@@ -63,9 +64,10 @@ def _open(device: str) -> int:
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
             raise
-        raise LibreImsError(
-            f"{device} is not there, and IPsec needs it: `modprobe tun` makes it, for a container "
-            f"`--device {device}` does; or switch IPsec off with `ipsec: false`"
+        raise TunnelError(
+            f"{device} is not there, and IPsec needs it",
+            f"`modprobe tun` makes it, for a container `--device {device}` does; or switch IPsec off with "
+            "`ipsec: false`",
         ) from error
 
 

@@ -21,6 +21,7 @@ from libreims.net import kernel, tun
 from libreims.net.netns import NetworkNamespace
 from libreims.net.rtnetlink import Rtnetlink
 from libreims.net.tun import Tun
+from libreims.net.tunnel import TunnelError
 
 INTERFACE = "ipsec0"
 """Name of the interface where none is given; nobody else sees it."""
@@ -249,16 +250,17 @@ def _explained(*needed: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise LibreImsError(explain(error, *needed)) from error
+        raise explain(error, *needed) from error
 
 
-def explain(error: OSError, *needed: str) -> str:
-    """A sentence about something that the kernel refused."""
+def explain(error: OSError, *needed: str) -> TunnelError:
+    """What to say of something that the kernel refused."""
     what = error.strerror or str(error)
     if kernel.refused(error):
         missing = kernel.lacking(*needed)
         if missing:
-            return f"IPsec needs {' and '.join(missing)}, which this program does not have: {_WAYS_OUT}"
+            why = f"IPsec needs {' and '.join(missing)}, which this program does not have"
+            return TunnelError(why, _WAYS_OUT)
         where = f" {error.filename}" if error.filename else ""
-        return f"IPsec is not permitted here ({what}{where}), in a container perhaps: {_WAYS_OUT}"
-    return f"IPsec cannot be set up: {what}; {_WAYS_OUT}"
+        return TunnelError(f"IPsec is not permitted here ({what}{where}), in a container perhaps", _WAYS_OUT)
+    return TunnelError(f"IPsec cannot be set up ({what})", _WAYS_OUT)

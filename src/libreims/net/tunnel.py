@@ -12,8 +12,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from libreims.base.errors import LibreImsError
 from libreims.net.port import Network
+from libreims.proto.esp.keys import EspKeys
 from libreims.proto.sip.flow import Address
+from libreims.proto.sip.security_agreement import Ipsec3gpp
+
+
+class TunnelError(LibreImsError):
+    """There can be no tunnel on this machine: why, and what to do so that a server has one."""
+
+    def __init__(self, why: str, ways_out: str) -> None:
+        super().__init__(f"{why}: {ways_out}")
+        self.why = why
+        """For programs that have other ways out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +47,21 @@ class SecurityAssociation:
     """The same for encryption, a salt at its end where the algorithm has one."""
     owner: int = 0
     """Log identifier of the registration that it belongs to; 0 for none yet."""
+
+
+def associations(
+    host: str, peer: str, ours: Ipsec3gpp, theirs: Ipsec3gpp, keys: EspKeys
+) -> tuple[SecurityAssociation, ...]:
+    """The four of one agreement (TS 33.203 §7.1): two between each client port and the peer's server port."""
+    made = []
+    for local, remote, receiving, sending in (
+        ((host, ours.port_s), (peer, theirs.port_c), ours.spi_s, theirs.spi_c),
+        ((host, ours.port_c), (peer, theirs.port_s), ours.spi_c, theirs.spi_s),
+    ):
+        both = local, remote, ours.alg, ours.ealg, keys.authentication, keys.encryption
+        made.append(SecurityAssociation("in", receiving, *both))
+        made.append(SecurityAssociation("out", sending, *both))
+    return tuple(made)
 
 
 class Tunnel(Protocol):

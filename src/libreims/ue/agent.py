@@ -21,6 +21,7 @@ from libreims.proto.sip.uri import Uri
 from libreims.ue.config import MMTEL, PhoneConfig
 from libreims.ue.credentials import CannotAuthenticate, Keyring, Kind
 from libreims.ue.recorder import Recorder
+from libreims.ue.security import Ipsec, Security
 
 Header = tuple[str, str]
 
@@ -86,6 +87,7 @@ class Agent:
         user: TransactionUser,
         recorder: Recorder,
         timers: SipTimers = PHONE_TIMERS,
+        ipsec: Ipsec | None = None,
     ) -> None:
         self.config = config
         self.tokens = tokens
@@ -100,6 +102,12 @@ class Agent:
             network, clock, self._received, self.stack.transport_error, lambda: TcpOptions()
         )
         self.local: Address = ("", 0)
+        """Where we listen outside of IPsec."""
+        self.security: Security | None = None
+        """None in a phone without IPsec."""
+        if ipsec is not None and config.ipsec:
+            linger = 64 * timers.t1
+            self.security = Security(ipsec, self._transport, config, clock, recorder, linger=linger)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> Address:
@@ -112,28 +120,52 @@ class Agent:
         for task in tuple(self._tasks):
             task.cancel()
         self.stack.stop()
+        if self.security is not None:
+            self.security.close()
         self._transport.close()
 
     # -- the wire ----------------------------------------------------------------------------------
 
     def send(self, data: bytes, flow: Flow) -> None:
         """Send one message (the stack's `SendPort`)."""
-        self.recorder.sip(data, flow, sent=True)
+        self.recorder.sip(data, flow, sent=True, protection=self._protection(flow))
         self._transport.send(data, flow)
 
     def _received(self, data: bytes, flow: Flow) -> None:
-        self.recorder.sip(data, flow, sent=False)
+        protection = self._protection(flow)
+        self.recorder.sip(data, flow, sent=False, protection=protection)
+        security = self.security
+        if security is not None and security.is_on and not protection and not data.startswith(b"SIP/"):
+            # TS 33.203 §7.1: nobody but the P-CSCF may ask us for something, and it asks inside.
+            what = data[:40].decode("utf-8", "replace").partition(" ")[0]
+            self.recorder.note(f"dropped: {what} from {text(flow.remote)}, it came outside of IPsec")
+            return
         self.stack.receive(data, flow)
+
+    def _protection(self, flow: Flow) -> str:
+        return self.security.named(flow) if self.security is not None else ""
 
     # -- requests ----------------------------------------------------------------------------------
 
     @property
     def server_flow(self) -> Flow:
         """The way to the P-CSCF."""
-        return Flow(self.config.transport, self.local, self.config.server)
+        through = self.security.flow if self.security is not None else None
+        return through or Flow(self.config.transport, self.local, self.config.server)
+
+    @property
+    def register_flow(self) -> Flow:
+        """The way of a REGISTER."""
+        through = self.security.register_flow if self.security is not None else None
+        return through or Flow(self.config.transport, self.local, self.config.server)
 
     def flow_for(self, request: Request) -> Flow:
-        """Where a request in a dialog goes: its first Route, else its target, else the server."""
+        """Where a request in a dialog goes: its first Route, else its target, else the server.
+
+        With IPsec there is no way but one.
+        """
+        if self.security is not None and self.security.flow is not None:
+            return self.security.flow
         routes = request.routes
         uri = routes[0].uri if routes else request.target
         if not uri.is_sip or not is_ip(uri.host.strip("[]")):
@@ -163,7 +195,8 @@ class Agent:
     def contact(self, *, registration: bool = False) -> str:
         """Our Contact; with the features of this phone (RFC 3840)."""
         user = Uri.parse(self.config.impu).user or "phone"
-        uri = f"sip:{user}@{bracketed(self.local[0])}:{self.local[1]}"
+        host, port = (self.security and self.security.contact) or self.local
+        uri = f"sip:{user}@{bracketed(host)}:{port}"
         if self.config.transport == "TCP":
             uri += ";transport=tcp"
         features = ""
@@ -198,12 +231,16 @@ class Agent:
             ("To", to),
             ("Call-ID", call_id),
             ("CSeq", f"{number} {method}"),
-            *self.common(),
+            *(self.about_us() if method == "REGISTER" else self.common()),
             *headers,
         ]
         return Request.build(method, uri, fields, body)
 
     def common(self) -> list[Header]:
+        """Headers of every request of ours but REGISTER and ACK."""
+        return [*self.about_us(), *(self.security.headers() if self.security is not None else ())]
+
+    def about_us(self) -> list[Header]:
         """Headers of every request of ours."""
         headers = [("User-Agent", self.config.user_agent)]
         if self.is_volte:
@@ -212,7 +249,7 @@ class Agent:
 
     def initial_routes(self) -> list[str]:
         """Route of a request outside of dialogs: the P-CSCF, then Service-Route (TS 24.229 §5.1.2A.1.1)."""
-        host, port = self.config.server
+        host, port = self.server_flow.remote
         transport = ";transport=tcp" if self.config.transport == "TCP" else ""
         own = f"<sip:{bracketed(host)}:{port};lr{transport}>"
         rest = list(self.service_route)

@@ -20,7 +20,7 @@ from libreims.net import address
 from libreims.net.sockets import SocketNetwork
 from libreims.proto.sip.digest import AKAV1_MD5, AKAV2_MD5, AKAV2_SHA256, MD5
 from libreims.proto.sip.stack import SipTimers
-from libreims.ue import ladder, report
+from libreims.ue import ipsec, ladder, report
 from libreims.ue.audio import CODECS
 from libreims.ue.config import CODECS as PREFERRED
 from libreims.ue.config import (
@@ -39,6 +39,8 @@ from libreims.ue.load import LoadRun
 from libreims.ue.phone import Phone
 from libreims.ue.recorder import Entry, Note, SipRecord
 from libreims.ue.script import Script, Step, StepError, StepResult, parse_steps, steps_help
+from libreims.ue.security import Ipsec
+from libreims.ue.security_offer import AALG, EALG, Pair, SecurityError, pairs
 
 _SCHEMES = {
     "none": None,
@@ -63,6 +65,7 @@ examples:
   libreims ue --imsi 001010000000001 --sim sim1 register call 1002 expect-audio 100 hangup
   libreims ue --impi alice --domain ims.test --password secret register listen expect-hangup
   libreims ue --imsi 001010000000001 --sim sim1 register sms 1002 "See you at 8" report expect-report
+  libreims ue --ipsec --imsi 001010000000001 --sim sim1 --ladder register reregister fresh deregister
   libreims ue --imsi 001010000000001 --sim sim1 --count 100 --rate 50 register wait 10
 
 exit status: 0 when every step succeeded, 1 when one did not, 2 for wrong arguments
@@ -78,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         steps = parse_steps(options.steps)
         if not steps:
             raise StepError(f"what shall the phone do? Give steps:\n{steps_help()}")
-    except (PhoneConfigError, StepError) as error:
+    except (PhoneConfigError, SecurityError, StepError) as error:
         print(f"libreims ue: {error}", file=sys.stderr)
         return 2
     try:
@@ -136,6 +139,12 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument_group("short messages").add_argument
     add("--smsc", default=SMSC, metavar="NUMBER|URI", help="SMS centre of the SIM (default %(default)s)")
     add("--no-sms", action="store_true", help="do not say that the phone does SMS over IP")
+    add = parser.add_argument_group("IPsec").add_argument
+    add("--ipsec", action="store_true", help="register through IPsec (TS 33.203); needs root")
+    add("--aalg", default=",".join(AALG), metavar="LIST", help="integrity, offered (default %(default)s)")
+    add("--ealg", default=",".join(EALG), metavar="LIST", help="encryption, offered (default %(default)s)")
+    add("--ipsec-pcap", metavar="FILE", help="write what goes through IPsec in clear, as pcapng")
+    add("--esp-sa", metavar="FILE", help="write the keys with which Wireshark decrypts a capture")
     add = parser.add_argument_group("output").add_argument
     add("--ladder", action="store_true", help="print the messages as a ladder at the end")
     add("--trace", action="store_true", help="print every message whole")
@@ -155,7 +164,7 @@ def _config(options: argparse.Namespace) -> PhoneConfig:
     password = options.password if options.password is not None else file.password
     impi, impu, domain = _identity(options, file)
     name = options.auth or ("md5" if options.md5 else ("akav1" if sim is not None else "none"))
-    codecs = tuple(word.strip() for word in options.codecs.split(",") if word.strip())
+    codecs = tuple(_words(options.codecs))
     for codec in codecs:
         if codec.lower() not in CODECS or CODECS[codec.lower()].media != "audio":
             known = ", ".join(each.name for each in CODECS.values() if each.media == "audio")
@@ -186,6 +195,7 @@ def _config(options: argparse.Namespace) -> PhoneConfig:
         rel100=options.rel100,
         precondition=options.precondition,
         session_expires=options.session_expires,
+        ipsec=_ipsec(options),
         sms=not options.no_sms,
         smsc=options.smsc,
     )
@@ -196,6 +206,19 @@ def _sim(options: argparse.Namespace) -> SimCard | None:
     given = {field: getattr(options, option) for field, option in names.items()}
     given = {field: value for field, value in given.items() if value is not None}
     return sim_card(given) if given else None
+
+
+def _ipsec(options: argparse.Namespace) -> tuple[Pair, ...]:
+    if not options.ipsec:
+        for option in ("ipsec_pcap", "esp_sa"):
+            if getattr(options, option):
+                raise PhoneConfigError(f"--{option.replace('_', '-')} has nothing to write without --ipsec")
+        return ()
+    return pairs(*(_words(text) for text in (options.aalg, options.ealg)))
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def _identity(options: argparse.Namespace, file: SimFile) -> tuple[str, str, str]:
@@ -264,14 +287,19 @@ class _Printer:
         else:
             self._say(now, f"[{'ok' if result.ok else 'FAILED'}] {result.step}: {result.text}")
 
-    def summary(self, ok: bool, script: Script) -> None:
+    def summary(self, ok: bool, script: Script, tunnel: Ipsec | None) -> None:
         """The last line."""
+        phone = script.phone
+        esp = None if tunnel is None else ipsec.counts(tunnel)
         failed = next((result for result in script.results if not result.ok), None)
         if self._json:
-            phone = report.json_phone(script.phone)
             failure = {"step": str(failed.step), "text": failed.text} if failed else None
-            self._line({"type": "summary", "ok": ok, "failed": failure, "phone": phone})
-        elif ok:
+            line = {"type": "summary", "ok": ok, "failed": failure, "phone": report.json_phone(phone)}
+            self._line({**line, "esp": esp})
+            return
+        if esp is not None:
+            print(report.of_ipsec(phone, esp), flush=True)
+        if ok:
             print(f"All {len(script.results)} steps succeeded.", flush=True)
         elif failed is not None:
             print(f"Failed at `{failed.step}`: {failed.text}", flush=True)
@@ -285,8 +313,27 @@ class _Printer:
 
 
 async def _one(config: PhoneConfig, steps: Sequence[Step], options: argparse.Namespace) -> bool:
+    network = SocketNetwork(asyncio.get_running_loop())
+    try:
+        config = ipsec.placed(config, network, Tokens())
+        with ipsec.opened(config, _evidence(options), Tokens()) as tunnel:
+            return await _run(network, tunnel, config, steps, options)
+    finally:
+        network.close()
+
+
+def _evidence(options: argparse.Namespace) -> ipsec.Evidence:
+    return ipsec.Evidence(options.ipsec_pcap, options.esp_sa)
+
+
+async def _run(
+    network: SocketNetwork,
+    tunnel: Ipsec | None,
+    config: PhoneConfig,
+    steps: Sequence[Step],
+    options: argparse.Namespace,
+) -> bool:
     loop = asyncio.get_running_loop()
-    network = SocketNetwork(loop)
     phone = Phone(
         network,
         loop,
@@ -295,6 +342,7 @@ async def _one(config: PhoneConfig, steps: Sequence[Step], options: argparse.Nam
         timers=SipTimers(options.t1, 8 * options.t1, 10 * options.t1),
         answer_mode=_answer_mode(options),
         audio_file=options.audio,
+        ipsec=tunnel,
     )
     printer = _Printer(options, loop)
     phone.recorder.listener = printer.entry
@@ -306,11 +354,10 @@ async def _one(config: PhoneConfig, steps: Sequence[Step], options: argparse.Nam
         await script.tidy_up()
         if options.ladder and not options.json:
             _print_ladder(phone)
-        printer.summary(ok, script)
+        printer.summary(ok, script, tunnel)
         return ok
     finally:
         phone.close()
-        network.close()
 
 
 async def _until_signal(work: Any) -> bool:
@@ -338,19 +385,22 @@ async def _load(config: PhoneConfig, steps: Sequence[Step], options: argparse.Na
     loop = asyncio.get_running_loop()
     network = SocketNetwork(loop)
     began = loop.time()
-    run = LoadRun(
-        network,
-        TimerWheel(loop),
-        config,
-        steps,
-        count=options.count,
-        rate=options.rate,
-        answer_mode=_answer_mode(options),
-        say=lambda text: print(f"{loop.time() - began:8.1f}  {text}", flush=True),
-    )
     try:
-        ok = await run.run()
-        print("\n".join(run.summary()), flush=True)
-        return ok
+        config = ipsec.placed(config, network, Tokens())
+        with ipsec.opened(config, _evidence(options), Tokens()) as tunnel:
+            run = LoadRun(
+                network,
+                TimerWheel(loop),
+                config,
+                steps,
+                count=options.count,
+                rate=options.rate,
+                answer_mode=_answer_mode(options),
+                say=lambda text: print(f"{loop.time() - began:8.1f}  {text}", flush=True),
+                ipsec=tunnel,
+            )
+            ok = await run.run()
+            print("\n".join(run.summary()), flush=True)
+            return ok
     finally:
         network.close()

@@ -104,6 +104,8 @@ class PhoneConfig:
     """SMS over IP (TS 24.341): a phone with a SIM says so when it registers."""
     smsc: str = SMSC
     """The SMS centre: its number, or the URI that the SIM has for it."""
+    ipsec: tuple[tuple[str, str], ...] = ()
+    """Pairs of algorithms that it offers for IPsec (TS 33.203); without any it uses none."""
     rtp_ports: tuple[int, int] = (0, 0)
     """First and last RTP port; zeros: any that the system gives."""
     rtcp_interval: float = 5.0
@@ -121,6 +123,8 @@ class PhoneConfig:
             raise PhoneConfigError(f"authentication {self.scheme!r}: use one of {', '.join(SCHEMES)}")
         if self.scheme is not None and self.scheme.startswith("AKA") and self.sim is None:
             raise PhoneConfigError(f"{self.scheme} needs a SIM: give K, and OPc or OP")
+        if self.ipsec and self.sim is None:
+            raise PhoneConfigError("IPsec needs a SIM, whose keys it uses: give K, and OPc or OP")
 
     @property
     def realm(self) -> str:

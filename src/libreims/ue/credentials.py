@@ -7,13 +7,13 @@ a response; one with a stale sequence number gives AUTS; one whose MAC is wrong 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from libreims.base.errors import LibreImsError
 from libreims.base.tokens import Tokens
 from libreims.proto.aka.usim import SynchronisationFailure
-from libreims.proto.aka.vector import MacFailure
+from libreims.proto.aka.vector import CardResult, MacFailure
 from libreims.proto.sip import digest
 from libreims.proto.sip.errors import SipParseError
 from libreims.proto.sip.message import Request, Response
@@ -43,6 +43,8 @@ class Reply:
     algorithm: str
     stale: bool
     """The challenge said that only the nonce was too old."""
+    card: CardResult | None = field(default=None, repr=False)
+    """What the SIM made of the challenge: CK and IK are in it."""
 
 
 @dataclass(slots=True)
@@ -65,6 +67,10 @@ class Keyring:
         self._password = config.password.encode() if config.password is not None else None
         # Whether it was a REGISTER that was challenged, and the header that answers.
         self._sessions: dict[tuple[bool, str], _Session] = {}
+
+    def forget(self) -> None:
+        """Use no challenge of a REGISTER again."""
+        self._sessions = {key: session for key, session in self._sessions.items() if not key[0]}
 
     def unchallenged(self, uri: str) -> list[Header]:
         """What a first REGISTER carries: who asks, and no response yet (TS 24.229 §5.1.1.2.2)."""
@@ -136,7 +142,7 @@ class Keyring:
         password = result.res
         if not algorithm.upper().startswith("AKAV1"):
             password = digest.akav2_password(algorithm, result.res, result.ik, result.ck)
-        return self._accept(challenge, algorithm, name, request, password)
+        return replace(self._accept(challenge, algorithm, name, request, password), card=result)
 
     def _accept(
         self, challenge: digest.Challenge, algorithm: str, name: str, request: Request, password: bytes

@@ -143,7 +143,7 @@ class IncomingCall(Call):
         """Headers of our responses to the INVITE."""
         headers: list[Header] = [("Contact", self.agent.contact()), ("Allow", ALLOW)]
         if self.agent.is_volte:
-            headers.append(("P-Access-Network-Info", dict(self.agent.common())["P-Access-Network-Info"]))
+            headers.append(("P-Access-Network-Info", dict(self.agent.about_us())["P-Access-Network-Info"]))
         if self.agent.supported:
             headers.append(("Supported", ", ".join(self.agent.supported)))
         if body:

@@ -18,6 +18,8 @@ class Arrow:
     source: str
     target: str
     label: str
+    protected: bool = False
+    """Drawn with a double line: it went through IPsec."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class _Drawing:
         left, right = min(source, target), max(source, target)
         room = right - left - 1
         label = f" {_cut(arrow.label, room - 6)} "
-        shaft = label.center(room - 1, "-")
+        shaft = label.center(room - 1, "=" if arrow.protected else "-")
         drawn = f"{shaft}>" if target > source else f"<{shaft}"
         line[left + 1 : right] = drawn
         return "".join(line)

@@ -17,8 +17,11 @@ from libreims.ue.config import PhoneConfig, plus
 from libreims.ue.incoming import AnswerMode
 from libreims.ue.phone import Phone
 from libreims.ue.script import Script, Step, StepResult
+from libreims.ue.security import Ipsec
 
 _DESCRIPTORS_PER_PHONE = 6
+_DESCRIPTORS_OF_IPSEC = 6
+"""Server port of UDP and TCP, client port, connections, and another client port for a while."""
 
 
 @dataclass(slots=True)
@@ -79,7 +82,9 @@ class LoadRun:
         rate: float,
         answer_mode: AnswerMode,
         say: Callable[[str], None],
+        ipsec: Ipsec | None = None,
     ) -> None:
+        """`ipsec`: what all of them register through, where `config` says so."""
         self._network = network
         self._clock = clock
         self._config = replace(config, record=False)
@@ -88,13 +93,15 @@ class LoadRun:
         self._rate = rate
         self._answer_mode = answer_mode
         self._say = say
+        self._ipsec = ipsec
         self.totals: dict[str, StepTotals] = {}
         self.begun = 0
         self.succeeded = 0
 
     async def run(self) -> bool:
         """Run all; True when every phone came through."""
-        allow_descriptors(_DESCRIPTORS_PER_PHONE * self._count)
+        each = _DESCRIPTORS_PER_PHONE + (_DESCRIPTORS_OF_IPSEC if self._ipsec is not None else 0)
+        allow_descriptors(each * self._count)
         ticker = asyncio.create_task(self._tick())
         began = self._clock.time()
         try:
@@ -111,7 +118,12 @@ class LoadRun:
 
     async def _one(self, number: int) -> None:
         phone = Phone(
-            self._network, self._clock, Tokens(), plus(self._config, number), answer_mode=self._answer_mode
+            self._network,
+            self._clock,
+            Tokens(),
+            plus(self._config, number),
+            answer_mode=self._answer_mode,
+            ipsec=self._ipsec,
         )
         self.begun += 1
         script = Script(phone)

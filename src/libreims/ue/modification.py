@@ -105,7 +105,7 @@ class Modification:
         again = number in self._acked
         if request.method == "INVITE":
             self._acked[number] = None
-            ack = call.dialog.ack(number, call.agent.common())
+            ack = call.dialog.ack(number, call.agent.about_us())
             call.agent.stack.send(ack, call.agent.flow_for(ack))
         if again or self._future is None:
             return

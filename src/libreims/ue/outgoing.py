@@ -150,7 +150,7 @@ class OutgoingCall(Call):
         self.session_timer.accepted(response)
 
     def _acknowledge(self, dialog: Dialog, response: Response) -> None:
-        ack = dialog.ack(response.cseq.number, self.agent.common())
+        ack = dialog.ack(response.cseq.number, self.agent.about_us())
         self.agent.stack.send(ack, self.agent.flow_for(ack))
 
     def _on_accepted_again(self, response: Message, _: str) -> None:

@@ -35,6 +35,7 @@ from libreims.ue.media import MediaSession
 from libreims.ue.outgoing import OutgoingCall
 from libreims.ue.recorder import Recorder
 from libreims.ue.registration import Registration
+from libreims.ue.security import Ipsec
 from libreims.ue.short_message import SMS_TYPE
 from libreims.ue.sms import Sms
 from libreims.ue.subscription import Subscription
@@ -59,7 +60,9 @@ class Phone:
         timers: SipTimers = PHONE_TIMERS,
         answer_mode: AnswerMode = ANSWER,
         audio_file: Path | None = None,
+        ipsec: Ipsec | None = None,
     ) -> None:
+        """`ipsec`: what it registers through where `config.ipsec` names algorithms."""
         self.config = config
         self.recorder = Recorder(clock, keep=config.record)
         self.changes = Changes()
@@ -76,7 +79,7 @@ class Phone:
         self._clock = clock
         self._tokens = tokens
         self._dialogs: dict[tuple[str, str], Call] = {}
-        self.agent = Agent(network, clock, tokens, config, self, self.recorder, timers)
+        self.agent = Agent(network, clock, tokens, config, self, self.recorder, timers, ipsec)
         self.registration = Registration(self.agent, self.changes.notify)
         self.subscription = Subscription(self.agent, self.registration)
         self.sms = Sms(self.agent)
@@ -113,9 +116,9 @@ class Phone:
             await self.subscription.subscribe()
         return response
 
-    async def reregister(self) -> Response:
-        """Refresh now. Raises RegistrationError."""
-        return await self.registration.register()
+    async def reregister(self, *, fresh: bool = False) -> Response:
+        """Refresh now; `fresh` asks for a new challenge, and new keys. Raises RegistrationError."""
+        return await self.registration.register(fresh=fresh)
 
     async def deregister(self) -> Response:
         """De-register; calls that are up stay. Raises RegistrationError."""

@@ -24,6 +24,8 @@ class SipRecord:
     sent: bool
     flow: Flow
     data: bytes
+    protection: str = ""
+    """The algorithms of IPsec that it went through; empty for none."""
 
     def message(self) -> Request | Response | None:
         """The message read; None when it is not SIP."""
@@ -50,13 +52,21 @@ class Recorder:
     def __init__(self, clock: Clock, *, keep: bool = True) -> None:
         self._clock = clock
         self._keep = keep
+        self.protected = 0
+        """Messages inside IPsec, both ways."""
+        self.clear = 0
+        """Messages outside of it."""
         self.entries: deque[Entry] = deque(maxlen=KEPT)
         self.listener: Callable[[Entry], None] | None = None
 
-    def sip(self, data: bytes, flow: Flow, *, sent: bool) -> None:
-        """Record a message."""
+    def sip(self, data: bytes, flow: Flow, *, sent: bool, protection: str = "") -> None:
+        """Record a message; `protection` names the algorithms of IPsec that it goes through."""
+        if protection:
+            self.protected += 1
+        else:
+            self.clear += 1
         if self._keep or self.listener is not None:
-            self._record(SipRecord(self._clock.time(), sent, flow, data))
+            self._record(SipRecord(self._clock.time(), sent, flow, data, protection))
 
     def note(self, text: str) -> None:
         """Record a sentence."""

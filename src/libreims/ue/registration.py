@@ -9,9 +9,11 @@ from enum import Enum
 from libreims.base.clock import Cancellable
 from libreims.base.errors import LibreImsError
 from libreims.proto.sip.message import Request, Response, delta_seconds
+from libreims.proto.sip.security_agreement import OPTION_TAG
 from libreims.proto.sip.uri import Uri
 from libreims.ue.agent import ALLOW, Agent, Header, NoAnswer, explain
 from libreims.ue.credentials import CannotAuthenticate, Kind, Reply
+from libreims.ue.security_offer import SecurityError
 
 _ATTEMPTS = 5
 """REGISTER requests of one registration: first, AUTS, stale nonce, interval too brief, response."""
@@ -71,9 +73,11 @@ class Registration:
         """Whether the server accepted us and the time is not over."""
         return self.state is RegistrationState.REGISTERED and self._agent.clock.time() < self.expires_at
 
-    async def register(self, expires: int | None = None) -> Response:
-        """Register or refresh. Raises RegistrationError."""
+    async def register(self, expires: int | None = None, *, fresh: bool = False) -> Response:
+        """Register or refresh; `fresh` asks for a new challenge, and new keys. Raises RegistrationError."""
         async with self._busy:
+            if fresh:
+                self._agent.keyring.forget()
             wanted = self._agent.config.expires if expires is None else expires
             response = await self._exchange(wanted)
             self._accepted(response)
@@ -90,36 +94,110 @@ class Registration:
             return response
 
     async def _exchange(self, expires: int) -> Response:
+        security = self._agent.security
+        if security is None:
+            return await self._ask_until_answered(expires)
+        try:
+            security.begin()
+            response = await self._ask_until_answered(expires)
+        except SecurityError as error:
+            security.failed()
+            raise RegistrationError(str(error)) from error
+        except BaseException:
+            security.failed()
+            raise
+        security.agreed(self._granted(response))
+        return response
+
+    async def _ask_until_answered(self, expires: int) -> Response:
         agent = self._agent
         uri = self._registrar
-        credentials = agent.keyring.again("REGISTER", uri) or agent.keyring.unchallenged(uri)
+        credentials = self._credentials(uri)
         answered = distrusted = False
+        said = ""
         for _ in range(_ATTEMPTS):
             request = self._request(uri, expires, credentials)
             try:
-                response = await agent.ask(request, agent.server_flow)
+                response = await agent.ask(request, agent.register_flow)
             except NoAnswer as error:
-                raise RegistrationError(str(error)) from None
+                self._unheard(error, expires)
+                credentials = agent.keyring.unchallenged(uri)
+                continue
+            said = explain(response)
             if response.status in (401, 407):
                 reply = self._answer(response, request)
                 if answered and not reply.stale and reply.kind is Kind.RESPONSE:
                     raise RegistrationError(
-                        f"{explain(response)}: the server refuses our response, is the password or K right?",
+                        f"{said}: the server refuses our response, is the password or K right?",
                         response.status,
                     )
                 answered = answered or reply.kind is Kind.RESPONSE
                 distrusted = distrusted or reply.kind is Kind.MAC_FAILURE
                 credentials = [reply.header]
                 self._note_reply(reply)
+                await self._secure(response, reply)
             elif response.status == 423 and (least := response.get("Min-Expires")) is not None:
                 expires = delta_seconds(least)
-                credentials = agent.keyring.again("REGISTER", uri) or credentials
+                credentials = self._credentials(uri)
             elif response.status < 300:
                 return response
             else:
-                why = f"; {_DISTRUSTED}" if distrusted else ""
-                raise RegistrationError(f"{explain(response)}{why}", response.status)
-        raise RegistrationError(f"{explain(response)}: still, after {_ATTEMPTS} attempts", response.status)
+                why = f"; {_DISTRUSTED}" if distrusted else self._of_security(response)
+                raise RegistrationError(f"{said}{why}", response.status)
+        raise RegistrationError(f"{said}: still, after {_ATTEMPTS} attempts", response.status)
+
+    def _credentials(self, uri: str) -> list[Header]:
+        """Those of the last challenge, or none yet.
+
+        Outside of IPsec only a new challenge will do: it brings the keys (TS 24.229 §5.1.1.2.2).
+        """
+        keyring, security = self._agent.keyring, self._agent.security
+        known = keyring.again("REGISTER", uri) if security is None or security.is_on else []
+        return known or keyring.unchallenged(uri)
+
+    # -- IPsec -------------------------------------------------------------------------------------
+
+    def _unheard(self, error: NoAnswer, expires: int) -> None:
+        """Nobody answered a REGISTER. Raises RegistrationError, unless it can be tried outside of IPsec.
+
+        A server that was restarted knows nothing of our associations: the registration begins anew (TS
+        24.229 §5.1.1.4.1).
+        """
+        security = self._agent.security
+        if security is None or (not security.is_on and not security.is_pending):
+            raise RegistrationError(str(error)) from None
+        if security.is_pending or not expires:
+            raise RegistrationError(
+                f"{error}: nothing comes back through IPsec. Either ESP (IP protocol 50) does not get "
+                "through, or the server has other keys or none"
+            ) from None
+        self._agent.recorder.note(f"{error}, through IPsec: begins anew, outside of it")
+        security.forget()
+        security.begin()
+
+    async def _secure(self, challenge: Response, reply: Reply) -> None:
+        """Set up what a challenge brings for IPsec. Raises SecurityError."""
+        security = self._agent.security
+        if security is None:
+            return
+        if reply.card is not None:
+            await security.enter(challenge, reply.card)
+        elif reply.kind is Kind.RESPONSE:
+            raise SecurityError(f"the server asks for {reply.algorithm}: that has no keys for IPsec")
+        else:
+            security.give_up()
+
+    def _of_security(self, response: Response) -> str:
+        """What a refusal has to do with IPsec, if anything."""
+        security = self._agent.security
+        if response.status in (421, 494):
+            if security is None:
+                return ": the server insists on IPsec, and this phone registers without"
+            has = ", ".join(response.get_all("Security-Server")) or "named no algorithms"
+            return f": the server has {has}"
+        if security is not None and response.status == 420 and OPTION_TAG in response.tokens("Unsupported"):
+            return ": the server does no IPsec with us, its log says why; without IPsec it may let us in"
+        return ""
 
     @property
     def _registrar(self) -> str:
@@ -145,7 +223,7 @@ class Registration:
     def _request(self, uri: str, expires: int, credentials: list[Header]) -> Request:
         agent = self._agent
         self._number += 1
-        contact = agent.contact(registration=True)
+        contact, security = agent.contact(registration=True), agent.security
         return agent.build(
             "REGISTER",
             uri,
@@ -156,8 +234,9 @@ class Registration:
             headers=[
                 ("Contact", f"{contact};expires={expires}"),
                 ("Expires", str(expires)),
-                ("Supported", "path"),
+                ("Supported", "path" if security is None else f"path, {OPTION_TAG}"),
                 ("Allow", ALLOW),
+                *(() if security is None else security.register_headers()),
                 *credentials,
             ],
         )
@@ -219,6 +298,8 @@ class Registration:
     def lost(self, why: str) -> None:
         """The binding is no more: the server said so, or its time is over."""
         self._stop()
+        if self._agent.security is not None:
+            self._agent.security.leave()
         if self.state is RegistrationState.REGISTERED:
             self.state = RegistrationState.NOT_REGISTERED
             self._agent.service_route = ()

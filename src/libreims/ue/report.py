@@ -87,6 +87,7 @@ def json_entry(entry: Entry, offset: float) -> Json:
         "remote": list(entry.flow.remote),
         "octets": len(entry.data),
         "label": "not SIP" if message is None else label(message),
+        "protected": entry.protection or None,
     }
     if message is not None:
         found.update(_headers(message))
@@ -134,11 +135,37 @@ def json_phone(phone: Phone) -> Json:
         "associated": list(registration.associated),
         "resynchronised": registration.resynchronised,
         "notified": phone.subscription.notified,
+        "ipsec": json_security(phone),
         "calls": [json_call(call) for call in phone.calls],
         "sms_sent": [asdict(each) for each in phone.sms.sent],
         "sms_received": [json_sms(each) for each in phone.sms.inbox],
         "sms_reports": [short_message.status_text(each) for each in phone.sms.reports],
     }
+
+
+def json_security(phone: Phone) -> Json | None:
+    """What IPsec did for a phone; None for one that has none."""
+    security, recorder = phone.agent.security, phone.recorder
+    if security is None:
+        return None
+    return {
+        "algorithms": security.pair,
+        "agreements": security.agreements,
+        "protected": recorder.protected,
+        "clear": recorder.clear,
+    }
+
+
+def of_ipsec(phone: Phone, esp: Json) -> str:
+    """What went through IPsec, in a sentence; `esp` has the counters of the tunnel."""
+    recorder, security = phone.recorder, phone.agent.security
+    made = security.agreements if security is not None else 0
+    dropped = ", ".join(f"{number} {reason}" for reason, number in esp["dropped"].items())
+    return (
+        f"IPsec: {made} agreement{'' if made == 1 else 's'}, {recorder.protected} SIP messages inside, "
+        f"{recorder.clear} outside; {esp['sent']} ESP packets sent, {esp['received']} received, "
+        f"{f'dropped: {dropped}' if dropped else 'none dropped'}"
+    )
 
 
 def json_sms(message: ShortMessage) -> Json:
@@ -162,7 +189,8 @@ def _row(record: SipRecord, phone: str, server: str, *, again: bool) -> Row:
     message = record.message()
     text = "not SIP" if message is None else label(message)
     source, target = (phone, server) if record.sent else (server, phone)
-    return Arrow(record.time, source, target, f"{text} again" if again else text)
+    text = f"{text} again" if again else text
+    return Arrow(record.time, source, target, text, protected=bool(record.protection))
 
 
 def heard(call: Call) -> str:

@@ -153,12 +153,17 @@ async def _register(script: Script) -> str:
     registration = script.phone.registration
     how = f" with {registration.algorithm}" if registration.algorithm else " without authentication"
     names = ", ".join(registration.associated) or "no further identities"
-    return f"registered{how} for {registration.expires} s as {names}"
+    return f"registered{how}{_protection(script)} for {registration.expires} s as {names}"
 
 
-async def _reregister(script: Script) -> str:
-    await script.phone.reregister()
-    return f"registration renewed for {script.phone.registration.expires} s"
+async def _reregister(script: Script, fresh: str = "") -> str:
+    await script.phone.reregister(fresh=bool(fresh))
+    return f"registration renewed for {script.phone.registration.expires} s{_protection(script)}"
+
+
+def _protection(script: Script) -> str:
+    security = script.phone.agent.security
+    return f", through IPsec with {security.pair}" if security is not None else ""
 
 
 async def _deregister(script: Script) -> str:
@@ -403,7 +408,7 @@ _SECONDS = ("[SECONDS]",)
 
 _STEPS: dict[str, _Spec] = {
     "register": _Spec((), "register; the registration is renewed by itself", _register),
-    "reregister": _Spec((), "renew the registration now", _reregister),
+    "reregister": _Spec(("[fresh]",), "renew the registration now, with a fresh challenge", _reregister),
     "deregister": _Spec((), "end the registration", _deregister),
     "subscribe": _Spec((), "subscribe to the own registration state, wait for the first NOTIFY", _subscribe),
     "call": _Spec(("TARGET", "[video]", "[text]"), "call a number or URI, wait for the answer", _call),
@@ -473,7 +478,7 @@ def _fits(word: str, parameter: str) -> bool:
         return 0 <= number < 1e6 and (parameter == "SECONDS" or number.is_integer())
     if parameter == "METHOD":
         return word.lower() in ("reinvite", "invite", "update")
-    if parameter in ("video", "text", "report"):
+    if parameter in ("fresh", "report", "text", "video"):
         return word == parameter
     if parameter == "TEXT":
         return True

@@ -11,8 +11,8 @@ from libreims.base.errors import LibreImsError, Reject
 from libreims.base.tokens import Tokens
 from libreims.ipsec.agreement import OFFER_LIFETIME, State
 from libreims.ipsec.agreements import MAX_OFFERS
-from libreims.ipsec.ports import PortPool
 from libreims.net.port import Flow
+from libreims.net.protected_pool import PortPool
 from libreims.users.bindings import Cause, Change
 from support.agreement_rig import ALICE, LINGER, PAIR, SERVER, AgreementRig
 

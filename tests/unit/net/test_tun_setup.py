@@ -208,7 +208,10 @@ class TestScript:
 class TestExplanation:
     def test_missing_rights_are_named_with_the_ways_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(kernel, "lacking", lambda *names: list(names[1:]))
-        text = explain(PermissionError(errno.EPERM, "no"), "CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SYS_ADMIN")
+        error = PermissionError(errno.EPERM, "no")
+        told = explain(error, "CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SYS_ADMIN")
+        assert told.why == "IPsec needs CAP_NET_RAW and CAP_SYS_ADMIN, which this program does not have"
+        text = str(told)
         assert text == (
             "IPsec needs CAP_NET_RAW and CAP_SYS_ADMIN, which this program does not have: run it as root, "
             "or prepare an interface and set ipsec_ifname and ipsec_netns (docs/ipsec.md), "
@@ -217,10 +220,10 @@ class TestExplanation:
 
     def test_refused_in_spite_of_all_rights(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(kernel, "lacking", lambda *_: [])
-        text = explain(PermissionError(errno.EACCES, "Permission denied", "/dev/net/tun"), "CAP_NET_RAW")
+        text = str(explain(PermissionError(errno.EACCES, "Permission denied", "/dev/net/tun"), "CAP_NET_RAW"))
         assert text.startswith("IPsec is not permitted here (Permission denied /dev/net/tun), in a container")
 
     def test_other_errors(self) -> None:
-        assert explain(OSError(errno.ENOSPC, "No space left")).startswith(
-            "IPsec cannot be set up: No space left; run it as root"
+        assert str(explain(OSError(errno.ENOSPC, "No space left"))).startswith(
+            "IPsec cannot be set up (No space left): run it as root"
         )

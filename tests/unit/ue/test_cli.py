@@ -124,6 +124,9 @@ def test_many_phones(server: _Server, capsys: pytest.CaptureFixture[str]) -> Non
         (["--impi", "a@b", "--k", "0011", "register"], "K has 2 bytes"),
         (["--impi", "a@b", "--sim", "/nonexistent/sim", "register"], "cannot read the SIM file"),
         (["--impi", "a@b", "--count", "0", "register"], "greater than 0"),
+        (["--impi", "a@b", "--ipsec", "register"], "IPsec needs a SIM"),
+        (["--impi", "a@b", "--ipsec", "--aalg", "rot13", "register"], "'rot13' is no algorithm of IPsec"),
+        (["--impi", "a@b", "--esp-sa", "keys", "register"], "--esp-sa has nothing to write without --ipsec"),
     ],
 )
 def test_wrong_arguments_are_explained(

@@ -19,6 +19,14 @@ def test_an_arrow_points_from_source_to_target() -> None:
     assert left.index("<") < left.index("OK")
 
 
+def test_what_is_protected_has_a_double_line() -> None:
+    line, other = render(
+        COLUMNS, [Arrow(0, "A", "server", "BYE", protected=True), Arrow(1, "server", "A", "200 OK")]
+    )[1:]
+    assert "=== BYE ===" in line and "-" not in line
+    assert "--- 200 OK ---" in other and "=" not in other
+
+
 def test_an_arrow_stays_between_its_columns() -> None:
     line = render(COLUMNS, [Arrow(0, "server", "B", "x" * 200)])[1]
     assert line.count("|") == 3

@@ -36,8 +36,18 @@ class Ipsec3gpp:
     port_s: int
 
     def __str__(self) -> str:
+        """An element of Security-Server, with its preference."""
+        return f"{IPSEC_3GPP};q=0.1;{self._parameters}"
+
+    @property
+    def proposal(self) -> str:
+        """An element of Security-Client."""
+        return f"{IPSEC_3GPP};{self._parameters}"
+
+    @property
+    def _parameters(self) -> str:
         return (
-            f"{IPSEC_3GPP};q=0.1;prot=esp;mod=trans;spi-c={self.spi_c};spi-s={self.spi_s};"
+            f"prot=esp;mod=trans;spi-c={self.spi_c};spi-s={self.spi_s};"
             f"port-c={self.port_c};port-s={self.port_s};alg={self.alg};ealg={self.ealg}"
         )
 

@@ -1,4 +1,6 @@
-"""The ports and SPIs of ours that agreements use (TS 33.203 §7.1): each agreement has its own.
+"""The ports and SPIs of ours that security agreements use (TS 33.203 §7.1): each has its own.
+
+Used by the server (`ipsec.agreements`) and by the simulated phone (`ue.security`).
 
 Ports are handed out in a circle, so that one that was given back rests as long as can be: late packets and
 TCP connections in TIME_WAIT meet nobody.  SPIs are random, so that those of a run before this one do not fit.
@@ -17,7 +19,7 @@ LAST_SPI = 0xFFFFFFFE
 
 
 class PortPool:
-    """Free ports of each of our addresses, and the SPIs of the whole server."""
+    """Free ports of each of our addresses, and SPIs for all of them."""
 
     def __init__(self, tokens: Tokens, first: int = FIRST_PORT, last: int = LAST_PORT) -> None:
         self._tokens = tokens
@@ -42,7 +44,7 @@ class PortPool:
         if len(taken) >= self._size:
             raise LibreImsError(
                 f"all {self._size} protected ports of {host} are taken: "
-                "give the server a second address in sip_addr"
+                "a second address (of the server: in sip_addr) has as many again"
             )
         number = self._next.get(host, 0)
         while self._first + number in taken:

@@ -6,7 +6,7 @@ import pytest
 
 from libreims.base.errors import LibreImsError
 from libreims.base.tokens import Tokens
-from libreims.ipsec.ports import FIRST_PORT, FIRST_SPI, LAST_PORT, PortPool
+from libreims.net.protected_pool import FIRST_PORT, FIRST_SPI, LAST_PORT, PortPool
 
 HOST = "10.0.0.1"
 
