@@ -5,8 +5,8 @@
 Octets in, octets out, no kernel: MESSAGE with RP-DATA, 202, MESSAGE with RP-ACK, 200; MESSAGE with the
 SMS-DELIVER, 200, MESSAGE with RP-ACK, 202.  Scripted phones answer by templates; the time that they need is
 measured apart and taken off.  With a file (`ue_db_filename`) each message is written before its 202 and
-removed after its RP-ACK.  Both servers take turns in one run, and the smallest round of each is printed: other
-programs on the machine can only add to it.
+removed after its RP-ACK.  Both servers take turns in one run, and the smallest round of each is printed:
+other programs on the machine can only add to it.
 """
 
 from __future__ import annotations
@@ -215,10 +215,9 @@ async def measure(messages: int, rounds: int, profile: bool) -> None:
                 results[name].append(await bench.round(messages))
         print(f"{messages} messages of {len(TEXT)} characters a round, {AT_ONCE} under way, {rounds} rounds")
         for name, values in results.items():
-            best = min(values)
-            print(
-                f"{name:12} {best:6.0f} us of CPU a message (to {max(values):.0f}), {1e6 / best:6.0f} messages/s"
-            )
+            best, worst = min(values), max(values)
+            rate = 1e6 / best
+            print(f"{name:12} {best:5.0f} us of CPU a message (to {worst:.0f}), {rate:5.0f} messages/s")
         for bench in benches.values():
             await bench.server.stop()
         store.close()
