@@ -56,6 +56,8 @@ class Events:
 
     def change(self, client: Client, register: tuple[str, ...], unregister: tuple[str, ...]) -> None:
         """A client wants these events from now on, and those no more."""
+        if not client.connected:
+            return  # a standalone request that came to its turn when nobody was there any more
         for name in register:
             if name not in client.events:
                 client.events.add(name)

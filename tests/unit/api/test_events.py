@@ -157,3 +157,15 @@ def test_the_server_ends_and_nobody_is_told_any_more() -> None:
         link.leave()
 
     play(scenario, QUIET)
+
+
+def test_whoever_has_gone_is_not_registered_afterwards() -> None:
+    async def scenario(lab: Lab) -> None:
+        link = Link(lab)
+        link.say({"message": "register", "register": "dialog", "start_time": 1, "standalone": True})
+        link.leave()
+        await asyncio.sleep(5)
+        assert not lab.server.api.events._clients
+        assert not lab.server.api.services.bus.wanted(DialogChanged)
+
+    play(scenario, QUIET)
