@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support.process import Server, cpu_seconds, loopback
+from support.process import SOURCE, Server, cpu_seconds, loopback
 from support.terminal import Terminal
 
 CONFIG = """
@@ -119,6 +119,18 @@ def test_without_its_terminal_it_runs_on_where_that_is_wanted(tmp_path: Path, te
         assert cpu_seconds(terminal.process.pid) - used < 0.3
         terminal.signal(signal.SIGTERM)
         assert terminal.process.wait(10) == 0
+    ended_well(tmp_path)
+
+
+def test_without_prompt_toolkit_there_are_plain_lines(tmp_path: Path) -> None:
+    (tmp_path / "prompt_toolkit.py").write_text("raise ImportError('not installed')")
+    with on_terminal(tmp_path, "xterm", prefix=("env", f"PYTHONPATH={tmp_path}:{SOURCE}")) as terminal:
+        terminal.wait_for(PROMPT)
+        terminal.type("echo\r")
+        terminal.wait_for("tel:666\n")
+        terminal.type("quit\r")
+        assert terminal.ended() == 0
+        assert "\x1b" not in terminal.raw
     ended_well(tmp_path)
 
 

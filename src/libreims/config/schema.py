@@ -35,6 +35,7 @@ from libreims.config.schema_common import (
     CustomHeader,
     Ecall,
     SessionExpires,
+    domain_kind,
     precondition_kind,
 )
 from libreims.config.schema_users import (
@@ -122,7 +123,7 @@ class Trunk(Checks):
 
     addr: Address = prop(("", 0), IpAddress(5060, host_name=True), "Address of the trunk.")
     name: str = prop("", Text(), "User name of the trunk account.")
-    domain: str | None = prop(None, Text(), "Domain of SIP URIs; `addr` when not set.")
+    domain: str | None = prop(None, domain_kind(), "Domain of SIP URIs; `addr` when not set.")
     tcp_threshold: int = prop(0, Integer(0, 65535), "Overrides the global `tcp_threshold` when not 0.")
     anonymous: bool = prop(False, Boolean(), "Forward anonymous calls.")
 

@@ -50,6 +50,11 @@ def precondition_kind() -> Choice:
     return Choice("on", "off", "silent", also={True: "on", False: "off"})
 
 
+def domain_kind() -> Text:
+    """A domain in the place of another one, as it stands in URIs."""
+    return Text(r"\S*", "a domain")
+
+
 @dataclass(frozen=True, slots=True)
 class CustomHeader(Checks):
     """A header to add to requests or responses, or to remove from them."""

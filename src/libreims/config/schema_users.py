@@ -24,7 +24,13 @@ from libreims.config.kinds import (
     Struct,
     Text,
 )
-from libreims.config.schema_common import METHODS, CallflowModifier, SessionExpires, precondition_kind
+from libreims.config.schema_common import (
+    METHODS,
+    CallflowModifier,
+    SessionExpires,
+    domain_kind,
+    precondition_kind,
+)
 from libreims.config.tree import Value
 
 SCHEMES = ("sip", "sips", "tel", "urn")
@@ -47,6 +53,8 @@ class ImpuText(Text):
         scheme, colon, rest = text.partition(":")
         if not text or (colon and not rest):
             raise Skip(f"IMPU '{text}' is empty and left out")
+        if not text.isprintable():
+            raise Invalid(f"an IMPU without control characters expected, not {text!r}")
         if colon and scheme.lower() not in SCHEMES:
             raise Skip(f"IMPU '{text}' is left out: its scheme is none of {', '.join(SCHEMES)}")
         return text
@@ -91,7 +99,7 @@ class ImpuSettings(Checks):
     associated: bool = prop(True, Boolean(), "List the identity in P-Associated-URI.")
     early_media: bool | None = prop(None, Boolean(), "Handle media before the answer.")
     display_name: str | None = prop(None, Text(r"[^\r\n]*", "a single line"), "Display name in SIP headers.")
-    domain: str | None = prop(None, Text(), "Domain, instead of the user's or the server's.")
+    domain: str | None = prop(None, domain_kind(), "Domain, instead of the user's or the server's.")
     p_called_party_id: str | None = prop(
         None,
         Text(r"[^\r\n]*", "a single line"),
@@ -126,7 +134,9 @@ class ImpuSettings(Checks):
     code: int | None = prop(None, Integer(100, 699, also=(-1, -2)), "Older form of a callflow modifier.")
     method: str | None = prop(None, Choice(*METHODS), "Older form of a callflow modifier.")
     content: str | None = prop("", FileName(null=True), "Older form of a callflow modifier.")
-    content_type: str | None = prop(None, Text(), "Older form of a callflow modifier.")
+    content_type: str | None = prop(
+        None, Text(r"[^\r\n]*", "a single line"), "Older form of a callflow modifier."
+    )
     transparent: bool | None = prop(None, Boolean(), "Older form of a callflow modifier.")
 
     @classmethod
@@ -269,7 +279,7 @@ class UserSettings(Checks):
         None, Secret(), "Password for MD5; sets `authent_type` to MD5 when that is not set.", secret=True
     )
     mt_call_sdp_file: str | None = prop(None, FileName(), "SDP for calls made by the server.")
-    domain: str | None = prop(None, Text(), "SIP domain, instead of the server's.")
+    domain: str | None = prop(None, domain_kind(), "SIP domain, instead of the server's.")
     auth_on_register_only: bool | None = prop(
         None, Boolean(), "Authenticate registrations only, instead of what the server says."
     )

@@ -52,7 +52,7 @@ class Monitor:
             return ""
         command = COMMANDS.get(arguments.name)
         if command is None:
-            return f"Unknown command: {arguments.name}. Type help for a list of commands."
+            return f"Unknown command: {arguments.name[:80]}. Type help for a list of commands."
         try:
             return await command.run(self, arguments)
         except WrongUsage:

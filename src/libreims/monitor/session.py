@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import os
 import sys
@@ -54,11 +55,13 @@ def open_console(monitor: Monitor) -> Console | None:
         write = writer_of(sys.stdout)
     except (OSError, ValueError):
         return None  # they stand for something else, in tests
-    if not _can_move_cursor(descriptor):
-        return LineConsole(descriptor, Output(write))
-    from libreims.monitor.terminal import TerminalConsole
+    if _can_move_cursor(descriptor):
+        # Without prompt_toolkit there is neither history nor completion, and all else.
+        with contextlib.suppress(ImportError):
+            from libreims.monitor.terminal import TerminalConsole
 
-    return TerminalConsole(monitor.complete)
+            return TerminalConsole(monitor.complete)
+    return LineConsole(descriptor, Output(write))
 
 
 def _can_move_cursor(descriptor: int) -> bool:

@@ -112,3 +112,20 @@ def test_which_fields_change() -> None:
         "callflow_modifier",
         "preferred",
     ]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"impu": "tel:1\r\nX-Evil: 1"},
+        {"impu": "a", "domain": "d\r\nX-Evil: 1"},
+        {"impu": "a", "display_name": "A\r\nX-Evil: 1"},
+        {"impu": "a", "verstat": "x;y"},
+        {"impu": "a", "p_called_party_id": "<tel:1>\r\nX-Evil: 1"},
+        {"impu": "a", "code": 486, "content": "f", "content_type": "text/plain\r\nX-Evil: 1"},
+        {"impu": "a", "callflow_modifier": {"custom_headers": [{"name": "X", "value": "1\r\nX-Evil: 1"}]}},
+        {"impu": "a", "callflow_modifier": {"custom_headers": [{"name": "X\r\nY", "value": "1"}]}},
+    ],
+)
+def test_nothing_gets_a_line_break_into_a_header(wrong: dict[str, object]) -> None:
+    assert "expected" in Reader().fails("impu", wrong)
