@@ -257,6 +257,38 @@ def test_an_offer_that_nobody_takes_is_gone_after_four_minutes() -> None:
     play(scenario, SECURE)
 
 
+@pytest.mark.parametrize("lost", ["401", "200"])
+def test_an_answer_that_is_lost_is_repeated(lost: str) -> None:
+    """The REGISTER comes again, as the same transaction: same answer, same agreement."""
+
+    async def scenario(lab: Lab) -> None:
+        alice = await secure_phone(lab, "alice")
+        network = lab.network if lost == "401" else lab.inside
+
+        async def lose() -> None:
+            await asyncio.sleep(0.007)  # the request has arrived, the answer is on its way
+            network.cut(alice.host)
+            await asyncio.sleep(0.1)
+            network.mend(alice.host)
+
+        async with asyncio.TaskGroup() as group:
+            if lost == "401":
+                group.create_task(lose())
+            challenge = await alice.ask()
+            assert states(lab) == [State.OFFERED]
+            authorization = await alice.enter(challenge)
+            if lost == "200":
+                group.create_task(lose())
+            began = lab.loop.time()
+            assert (await alice.confirm(authorization).final()).status == 200
+            assert (lab.loop.time() - began > 0.4) is (lost == "200")
+        assert states(lab) == [State.AGREED] and len(lab.server.bindings) == 1
+        assert lab.log_text().count("is offered") == 1
+        await left(alice)
+
+    play(scenario, SECURE)
+
+
 def test_two_phones_and_all_that_a_phone_subscribes_to() -> None:
     async def scenario(lab: Lab) -> None:
         alice, bob = await registered(lab), await registered(lab, "bob", "TCP")
