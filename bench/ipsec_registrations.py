@@ -128,7 +128,9 @@ def main() -> int:
     for ipsec in (False, True):
         with tempfile.TemporaryDirectory() as name:
             file = config(Path(name), options.phones, ipsec)
-            process = subprocess.Popen([sys.executable, "-m", "libreims", file], stdout=subprocess.PIPE)
+            process = subprocess.Popen(
+                [sys.executable, "-m", "libreims", file], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+            )
             try:
                 assert process.stdout is not None
                 while b"Ready" not in (line := process.stdout.readline()):

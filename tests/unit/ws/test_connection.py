@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
 
 from libreims.base.errors import LibreImsError
 from libreims.ws import connection as connection_module
@@ -150,3 +152,26 @@ async def test_client_certificates(tmp_path: Path) -> None:
 )
 async def test_files_that_cannot_be_used(tls: Tls, said: str) -> None:
     assert said in await fails("127.0.0.1:1", tls=tls)
+
+
+async def test_a_server_of_another_library() -> None:
+    """python-websockets: fragments, pings and compression of somebody else."""
+
+    async def handle(socket: ServerConnection) -> None:
+        assert socket.request is not None and "Origin" in socket.request.headers
+        await socket.send(json.dumps(READY))
+        async for text in socket:
+            message = json.loads(text)
+            await socket.ping()
+            answer = json.dumps({**message, "text": "x" * 100_000})
+            await socket.send([answer[:10], answer[10:50_000], answer[50_000:]])
+
+    async with serve(handle, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with connect(f"127.0.0.1:{port}") as connection:
+            for number in range(3):
+                await connection.send({"message": "a", "message_id": number})
+                answer = await connection.receive()
+                assert (
+                    answer is not None and answer["message_id"] == number and len(answer["text"]) == 100_000
+                )
