@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from support.process import SOURCE, Server, cpu_seconds, loopback
 from support.terminal import Terminal
+from support.ue_process import ue
 
 CONFIG = """
 domain: "ims.test", no_such_name: 1, log_options: "all.level=info",
@@ -157,6 +159,22 @@ def test_commands_from_a_pipe(tmp_path: Path) -> None:
         server.type("quit")
         assert server.wait() == 0
     assert "# Ended on" in server.log_text
+
+
+def test_a_call_to_a_phone(tmp_path: Path) -> None:
+    with Server(tmp_path, CONFIG, typed=True) as server:
+        steps = ("register", "listen", "expect-audio", 5, "expect-hangup")
+        with ue(tmp_path, server.address, "alice", *steps, password="wonderland") as phone:
+            server.wait_for_log("alice registered")
+            server.type("users\nmt_call 1001 -d 3 '' Lab")
+            server.wait_for(r"Session id: 00000001")
+            assert re.search(r"IMPI: alice\n  SIP: sip:\S+\n    IMEI: .*\n    Prio: ", server.text)
+            phone.wait_for(r"\[ok\] expect-audio")
+            server.type("dialog")
+            server.wait_for(r"0  00000001  mt call  start  Lab   tel:1001  \d")
+            phone.wait_for(r"\[ok\] expect-hangup")
+        server.type("quit")
+        assert server.wait() == 0
 
 
 def test_the_end_of_the_pipe_does_not_end_the_server(tmp_path: Path) -> None:
