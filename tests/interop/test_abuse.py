@@ -65,7 +65,7 @@ a=sendrecv\r
 
 ELSEWHERE = {"quotbal"}
 """Requests whose Via says that answers go to another port."""
-LINE = re.compile(r"#[ -~]*|\d\d:\d\d:\d\d\.\d{3} \[(IMS|SIP|MEDIA)\] [^\x00-\x1f\x7f]+")
+LINE = re.compile(r"#[ -~]*|\d\d:\d\d:\d\d\.\d{3} \[(IMS|SIP|MEDIA|IPSEC)\] [^\x00-\x1f\x7f]+")
 
 _serial = itertools.count()
 

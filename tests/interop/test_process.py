@@ -69,7 +69,8 @@ def test_the_log_has_a_head_and_a_tail(tmp_path: Path) -> None:
     when = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
     pattern = (
         r"# ims version \S+\n# Log file format:\n# time layer dir id message\n"
-        rf"# Started on {when}\n\d\d:\d\d:\d\d\.\d{{3}} \[IMS\] -    - started with 2 users.*\n"
+        rf"# Started on {when}\n(.* \[IPSEC\] -    - .*\n)?"
+        r"\d\d:\d\d:\d\d\.\d{3} \[IMS\] -    - started with 2 users.*\n"
         rf"# Ended on {when}\n"
     )
     assert re.fullmatch(pattern, server.log_text)
