@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from support.process import SOURCE, Server, cpu_seconds, loopback
+from support.process import SOURCE, Program, Server, cpu_seconds, loopback
 from support.terminal import Terminal
 from support.ue_process import ue
 
@@ -194,22 +193,11 @@ def test_without_anybody(tmp_path: Path, redirection: str) -> None:
     config = tmp_path / "ims.cfg"
     config.write_text(f'sip_addr: "{loopback()}", log_filename: "ims.log", log_sync: true,{CONFIG}')
     command = f'exec "$0" -m libreims ims.cfg {redirection}'
-    process = subprocess.Popen(
-        ["sh", "-c", command, sys.executable],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
     log = tmp_path / "ims.log"
-    end = time.monotonic() + 20
-    while not (log.exists() and "started with" in log.read_text()) and process.poll() is None:
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    time.sleep(0.2)
-    assert process.poll() is None
-    process.terminate()
-    output, _ = process.communicate(timeout=10)
-    assert process.returncode == 0 and PROMPT.encode() not in output
+    with Program(["sh", "-c", command, sys.executable], tmp_path / "server.out") as server:
+        server.until(lambda: log.exists() and "started with" in log.read_text(), "to start", 20)
+        time.sleep(0.2)
+        assert server.stop() == 0 and PROMPT not in server.text
     ended_well(tmp_path)
 
 
