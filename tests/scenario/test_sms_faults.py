@@ -125,6 +125,30 @@ def test_octets_that_are_no_rp_message() -> None:
     play(scenario)
 
 
+def test_a_report_that_cannot_be_read_is_answered_202_and_no_more() -> None:
+    async def scenario(lab: Lab) -> None:
+        (alice,) = await phones(lab, "alice")
+        for body in (b"\x04\x05", b"\x04\x05\x00", b"\x04\x05\x02\x01"):
+            assert (await alice.send_octets(body).final()).status == 202
+        await asyncio.sleep(1)
+        assert alice.idle
+        assert lab.log_text().count("a report of alice@ims.test cannot be read") == 3
+
+    play(scenario)
+
+
+def test_a_message_to_a_name() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await phones(lab, "alice", "bob")
+        await alice.accepted(alice.submit("bob", "by name"))
+        received = await bob.receive()
+        assert received.text == "by name"
+        await received.acknowledge()
+        assert await alice.refused(alice.submit("*12#")) == (1, 0xC3)
+
+    play(scenario)
+
+
 def test_an_rp_ack_for_nothing_and_of_somebody_else() -> None:
     async def scenario(lab: Lab) -> None:
         alice, bob, carol = await phones(lab, "alice", "bob", "carol")

@@ -315,6 +315,32 @@ def test_the_preferred_phone_gets_it_and_the_other_when_that_does_not_take_it() 
     play(scenario)
 
 
+def test_a_refusal_of_one_phone_does_not_take_it_from_another_that_is_busy() -> None:
+    async def scenario(lab: Lab) -> None:
+        (alice,) = await phones(lab, "alice")
+        low = await second_phone(lab, "bob", ";q=0.3;+g.3gpp.smsip")
+        high = await second_phone(lab, "bob", ";q=0.7;+g.3gpp.smsip")
+        await alice.accepted(alice.submit(BOB))
+        await (await high.receive()).refuse(111)
+        low.peer.respond(await low.peer.expect("MESSAGE"), 480)
+        await asyncio.sleep(31)
+        assert high.idle
+        await (await low.receive()).acknowledge()
+
+    play(scenario)
+
+
+def test_a_phone_with_sms_that_answers_403_is_tried_again() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await phones(lab, "alice", "bob")
+        await alice.accepted(alice.submit(BOB))
+        bob.peer.respond(await bob.peer.expect("MESSAGE"), 403)
+        await asyncio.sleep(31)
+        await (await bob.receive()).acknowledge()
+
+    play(scenario)
+
+
 SHARED = CONFIG[: CONFIG.index("ue_db")] + (
     'ue_db: [{ impi: "alice@ims.test", authent_type: "none", impu: ["sip:alice", "tel:0600000001"] },'
     '{ impi: "bob@ims.test", authent_type: "none", multi_sim: true, impu: ['

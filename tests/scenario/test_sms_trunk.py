@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from libreims.sms.to_trunk import PATIENCE
 from support.lab import CONFIG, DOMAIN, Lab, Peer, play
 from support.sms_phone import SmsPhone, phones
 
@@ -65,9 +66,12 @@ def test_a_trunk_that_is_silent() -> None:
     async def scenario(lab: Lab) -> None:
         far, (alice,) = await far_end(lab, "alice")
         submitted = alice.submit("+33123456789")
-        await far.expect("MESSAGE")
-        await asyncio.sleep(40)
+        message = await far.expect("MESSAGE")
+        await asyncio.sleep(PATIENCE + 1)
         assert await alice.refused(submitted) == (38, None)
+        far.respond(message, 200)
+        await asyncio.sleep(1)
+        assert alice.idle
 
     play(scenario, PLAIN)
 

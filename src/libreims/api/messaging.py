@@ -14,12 +14,14 @@ from libreims.config.kinds import Boolean, Integer, Number, Text
 from libreims.sms.control import Octets
 from libreims.sms.events import SmsReceived
 
+LONGEST: Final = 63 * 7 * 86400
+"""Seconds of the longest validity period (TS 23.040 §9.2.3.12.1)."""
 _SMS: Final = (
     Parameter("impi", Text(), "IMPI of the receiver."),
     Parameter("impu", Text(), "IMPU of the receiver, where the IMPI is not given or not known."),
     Parameter("text", Text(), "The text; a long one is sent in parts."),
     Parameter("sender", Text(), "Who sends it: a number, an IMPU, or any name of at most 11 characters."),
-    Parameter("validity", Number(0), "Seconds until it is given up, 86400 by default."),
+    Parameter("validity", Number(0, LONGEST), "Seconds until it is given up, 86400 by default."),
     Parameter("binary", Text(), "In place of text: TP-User-Data in base64."),
     Parameter("binary_hex", Text(), "In place of text: TP-User-Data in hexadecimal."),
     Parameter("tp_udl", Integer(0, 255), "TP-User-Data-Length of binary data, its octets by default."),

@@ -288,7 +288,7 @@ class SmsCentre:
         reports = []
         for item in items:
             report = status_report(item.pending, status, now, self.new_id, self.expires())
-            if report is not None and self._users.by_impi(report.impi) is not None:
+            if report is not None and self._takes_report(report.impi):
                 reports.append(report)
         try:
             with self._store.transaction():
@@ -307,6 +307,10 @@ class SmsCentre:
         self._tell(items[0].pending.impi)
         if reports:
             self._take_in(reports)
+
+    def _takes_report(self, impi: str) -> bool:
+        """Whether a status report is of use: to a user that is there, and takes those that came before."""
+        return self._users.by_impi(impi) is not None and self.pending_of(impi) < MOST_OF_USER
 
     def _forget(self, pending: Pending, fate: Fate) -> None:
         del self._items[pending.id]

@@ -87,12 +87,12 @@ class Destinations:
         )
 
 
-def uri_of(address: Address) -> Uri:
-    """The URI by which a short message names its receiver. Raises SmsRefused."""
+def uri_of(address: Address, domain: str) -> Uri:
+    """The URI by which a short message names its receiver, a name in `domain`. Raises SmsRefused."""
     if address.is_number and address.digits:
         return Uri.tel(address.number)
     if address.digits:
-        return Uri.sip(address.digits, "")
+        return Uri.sip(address.digits, domain)
     raise SmsRefused(
         RpCause.INVALID_MANDATORY_INFORMATION,
         "SMS refused: its TP-Destination-Address is empty",

@@ -30,6 +30,8 @@ from libreims.sms.port import Delivered, Outcomes, Refused
 from libreims.users.subscriber import Subscriber
 
 ACCEPTED = Answer(202)
+REPORTS = (2, 4)
+"""RP-ACK and RP-ERROR of a phone (TS 24.011 §8.2.2): neither is answered, whatever is wrong with it."""
 
 
 class Authenticates(Protocol):
@@ -114,7 +116,10 @@ class IncomingMessages:
                     f"MESSAGE of {phone.impi} refused: its body is no RP message: {error}; mend the phone",
                 ) from error
             self._agent.respond(transaction, ACCEPTED)
-            self._originating.malformed(phone, error.reference, error)
+            if body[0] & 7 in REPORTS:
+                self._log.warn(f"a report of {phone.impi} cannot be read: {error}; mend the phone")
+            else:
+                self._originating.malformed(phone, error.reference, error)
             return
         match message:
             case RpData():

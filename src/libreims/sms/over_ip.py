@@ -44,7 +44,7 @@ CAPABLE: Final = (
 )
 """TS 24.341 §5.3.3.4.2: to one contact, and only to one that does SMS over IP (RFC 3841)."""
 UNFIT: Final = frozenset({403, 405, 406, 415, 416, 420, 488, 501, 505, 513, 606})
-"""Answers after which a phone is not asked again until it registers anew."""
+"""Answers to text after which a phone is not asked again until it registers anew: it knows no messages."""
 REFERENCES: Final = 4096
 """Attempts that are found by RP-Message Reference, for phones without In-Reply-To."""
 
@@ -120,13 +120,22 @@ class OverIp:
             self._report(Attempt(pending.id, attempt), Unreached("is not registered any more"))
             return
         this = Attempt(pending.id, attempt)
-        if phone.text_only:
-            letter = self._text(messages, *owner)
-            answered = partial(self._text_answered, this)
-        else:
-            letter = self._short_message(pending, this, more, binding, *owner)
-            answered = partial(self._answered, this)
-        self._messages.send(place_of(binding), letter, answered, str(this))
+        try:
+            if phone.text_only:
+                letter = self._text(messages, *owner)
+                answered = partial(self._text_answered, this)
+            else:
+                letter = self._short_message(pending, this, more, binding, *owner)
+                answered = partial(self._answered, this)
+            place = place_of(binding)
+        except ValueError as error:  # SipParseError is one
+            # One message that cannot be written must not hold up those behind it for ever.
+            self._log.error(
+                f"SMS {pending.id} for {pending.impi} cannot be written for {phone.name}: {error}"
+            )
+            self._report(this, Unreached("cannot be written to"))
+            return
+        self._messages.send(place, letter, answered, str(this))
 
     def _owner(self, binding: Binding, pending: Pending) -> tuple[Subscriber, ImpuEntry] | None:
         for subscriber, entry in receivers(self._users, pending):
@@ -195,10 +204,11 @@ class OverIp:
         )
 
     def _answered(self, this: Attempt, reply: Reply) -> None:
-        self._report(this, Taken() if reply.good else _unreached(reply))
+        self._report(this, Taken() if reply.good else Unreached(reply.why))
 
     def _text_answered(self, this: Attempt, reply: Reply) -> None:
-        self._report(this, Delivered() if reply.good else _unreached(reply))
+        unreached = Unreached(reply.why, unfit=reply.status in UNFIT)
+        self._report(this, Delivered() if reply.good else unreached)
 
     def _report(self, this: Attempt, outcome: Taken | Delivered | Unreached) -> None:
         self.outcomes.go_on(self.outcomes.outcome(this.id, outcome, attempt=this.attempt))
@@ -269,9 +279,6 @@ def place_of(binding: Binding) -> Place:
         binding.contact,
         binding.flow,
         binding.path,
-        direct=not binding.path and hidden_by_nat(binding.contact, binding.flow),
+        # What is protected goes where its security associations lead, `UserAgent.flow_to` knows.
+        direct=not binding.path and not binding.protected and hidden_by_nat(binding.contact, binding.flow),
     )
-
-
-def _unreached(reply: Reply) -> Unreached:
-    return Unreached(reply.why, unfit=reply.status in UNFIT)

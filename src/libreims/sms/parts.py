@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Final
 
 from libreims.proto.sms.deliver import Deliver
@@ -13,12 +14,16 @@ PARTS_PATIENCE: Final = 30.0
 """Seconds that a part waits for the others; then it goes alone."""
 
 
+SEARCHED: Final = 600
+"""Messages of a line that are looked at for the parts of a text, which has at most 255."""
+
+
 def joined(waiting: Iterable[Pending]) -> list[Pending] | None:
     """All parts of the text to which the first message belongs, in order; None while some are missing."""
     found: dict[int, Pending] = {}
     wanted: tuple[object, ...] | None = None
     total = 0
-    for pending in waiting:
+    for pending in islice(waiting, SEARCHED):
         part = pending.part
         if part is None:
             continue

@@ -48,6 +48,7 @@ class Item:
         "number",
         "pending",
         "refused",
+        "refusers",
         "restored",
         "rounds",
         "state",
@@ -68,8 +69,10 @@ class Item:
         """Phones tried in this round."""
         self.restored = False
         """It came in with an earlier process."""
+        self.refusers: set[int] = set()
+        """Phones that will not take it, ever."""
         self.refused: Refused | None = None
-        """What a phone said that will not take it, ever."""
+        """What the last of them said."""
 
 
 class Keeper(Protocol):
@@ -208,14 +211,11 @@ class SubscriberQueue:
         left = item.not_before - keeper.clock.time()
         if left > 0:
             return left
-        able = self._able(item)
+        there = [each for each in keeper.bearer.phones(item.pending) if each.key not in item.refusers]
+        able = [each for each in there if self._fits(each, item)]
         phone = next((each for each in able if each.key not in item.tried), None)
         if phone is None:
-            if item.pending.single_shot:
-                why = "no phone took it, and its sender wants one attempt only"
-                self._settle([item], Status.GAVE_UP_NO_RESPONSE, why)
-                return 0.0
-            return self._put_off(item) if able else None
+            return self._without_phone(item, there, able)
         pending = item.pending
         delay = keeper.delay(pending)
         if delay > 0:
@@ -235,16 +235,22 @@ class SubscriberQueue:
         self._send(items, phone)
         return 0.0
 
-    def _able(self, item: Item) -> list[Phone]:
-        """The phones that can take a message."""
-        is_text = item.pending.text is not None
-        return [
-            phone
-            for phone in self._keeper.bearer.phones(item.pending)
-            if phone.key not in self._full
-            and phone.key not in self._unfit
-            and (is_text or not phone.text_only)
-        ]
+    def _fits(self, phone: Phone, item: Item) -> bool:
+        """Whether a phone can take a message as it is now."""
+        if phone.key in self._full or phone.key in self._unfit:
+            return False
+        return not phone.text_only or item.pending.text is not None
+
+    def _without_phone(self, item: Item, there: list[Phone], able: list[Phone]) -> float | None:
+        """No phone is left to try: give the message up, or wait for a time or for a phone."""
+        if item.refused is not None and not there:
+            self._settle([item], Status.CONNECTION_REJECTED, f"refused: {item.refused}")
+            return 0.0
+        if item.pending.single_shot:
+            why = "no phone took it, and its sender wants one attempt only"
+            self._settle([item], Status.GAVE_UP_NO_RESPONSE, why)
+            return 0.0
+        return self._put_off(item) if able else None
 
     def _put_off(self, item: Item) -> float:
         """Every phone has been tried."""
@@ -307,6 +313,7 @@ class SubscriberQueue:
             log.warn(f"SMS {number} for {self.impi}: {phone.name} refuses it: {outcome}")
             for each in items:
                 each.refused = outcome
+                each.refusers.add(phone.key)
         self._back(items)
 
     def _unreached(self, item: Item, outcome: Outcome) -> None:
@@ -326,10 +333,6 @@ class SubscriberQueue:
         """After an attempt in vain: to the next phone, to wait, or to nowhere."""
         for item in items:
             item.state = State.WAITING
-        first = items[0]
-        if first.refused is not None and all(phone.key in first.tried for phone in self._able(first)):
-            self._settle(items, Status.CONNECTION_REJECTED, f"refused: {first.refused}")
-            return
         now = self._keeper.utc()
         expired = [item for item in items if item.pending.expires_at <= now]
         if expired:

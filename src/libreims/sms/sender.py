@@ -57,7 +57,7 @@ def named(name: str) -> Address:
     """An alphanumeric address, as much of the name as fits."""
     kept = ""
     for character in name:
-        if not GSM7.has(character):
+        if not GSM7.has(character) or character < " ":
             character = "?"
         if len(GSM7.encode(kept + character)) > SEPTETS:
             break

@@ -56,7 +56,7 @@ class SmsService:
         filters = SmsFilter(config)
         destinations = Destinations(users, bindings, trunk)
         submissions = Submissions(config, self.centre, destinations, bus)
-        to_trunk = ToTrunk(trunk, messages)
+        to_trunk = ToTrunk(trunk, messages, clock)
         originating = Originating(submissions, self.centre, bearer, to_trunk, filters, counters, log)
         pager = Pager(
             config,

@@ -57,7 +57,7 @@ class Submissions:
         if self.hooked():
             self._tell(submit, sender)
             return None
-        uri = uri_of(submit.destination)
+        uri = uri_of(submit.destination, self._config.current.domain)
         receiver = self._destinations.of(uri, sender)
         if isinstance(receiver, Receiver):
             origin = replace(

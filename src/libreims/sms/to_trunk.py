@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
+from libreims.base.clock import Cancellable, Clock
 from libreims.proto.sip.message import Request
 from libreims.proto.sms.failure import FailureCause
 from libreims.proto.sms.rp_cause import RpCause
@@ -29,13 +31,17 @@ _CAUSES = {
 }
 """What a phone hears of the trunk's refusal; everything else is the trunk's own trouble (38)."""
 
+PATIENCE: Final = 30.0
+"""Seconds until a phone is told that the trunk does not answer: it waits 35 to 45 (TR1M, TS 24.011 §10.1)."""
+
 
 class ToTrunk:
     """Sends to the trunk."""
 
-    def __init__(self, trunk: Trunk, messages: Messages) -> None:
+    def __init__(self, trunk: Trunk, messages: Messages, clock: Clock) -> None:
         self._trunk = trunk
         self._messages = messages
+        self._clock = clock
 
     def send(
         self,
@@ -73,17 +79,44 @@ class ToTrunk:
             )
             return
 
-        def answered(reply: Reply) -> None:
-            if reply.good:
-                taken()
-                return
-            cause, failure = _CAUSES.get(reply.status, (RpCause.NETWORK_OUT_OF_ORDER, None))
-            refused(
-                SmsRefused(
-                    cause,
-                    f"SMS of {sender.phone} to {request.uri} refused: the trunk {reply.why}",
-                    failure=failure,
-                )
-            )
+        attempt = _Attempt(request, sender, taken, refused)
+        attempt.patience = self._clock.call_later(PATIENCE, attempt.silent)
+        self.send(request, sender, TEXT_TYPE, text.encode(), attempt.answered)
 
-        self.send(request, sender, TEXT_TYPE, text.encode(), answered)
+
+class _Attempt:
+    """A short message that the trunk has got, until it answers."""
+
+    __slots__ = ("_over", "_refused", "_request", "_sender", "_taken", "patience")
+
+    def __init__(
+        self,
+        request: Request,
+        sender: Sender,
+        taken: Callable[[], None],
+        refused: Callable[[SmsRefused], None],
+    ) -> None:
+        self._request = request
+        self._sender = sender
+        self._taken = taken
+        self._refused = refused
+        self._over = False
+        self.patience: Cancellable | None = None
+
+    def silent(self) -> None:
+        """No answer for long."""
+        self.answered(Reply(408, f"has not answered for {PATIENCE:g} s"))
+
+    def answered(self, reply: Reply) -> None:
+        """The trunk's answer, or what stands for it; the first one counts."""
+        if self._over:
+            return
+        self._over = True
+        if self.patience is not None:
+            self.patience.cancel()
+        if reply.good:
+            self._taken()
+            return
+        cause, failure = _CAUSES.get(reply.status, (RpCause.NETWORK_OUT_OF_ORDER, None))
+        why = f"SMS of {self._sender.phone} to {self._request.uri} refused: the trunk {reply.why}"
+        self._refused(SmsRefused(cause, why, failure=failure))

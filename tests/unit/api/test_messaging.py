@@ -43,6 +43,7 @@ def test_a_text_reaches_a_phone() -> None:
         ("A name too long for it", "A name too "),
         ("Größe €", "Größe €"),
         ("日本", "??"),
+        ("a\r\nb", "a??b"),
         (None, "LibreIMS"),
     ],
 )
