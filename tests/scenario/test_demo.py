@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 
 import libreims
+from support.hosts import ipsec_missing
 
 _ROOT = str(Path(libreims.__file__).parent.parent)
 
 
-def _demo(tmp_path: Path) -> subprocess.Popen[str]:
+def _demo(tmp_path: Path, *options: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": _ROOT, "TMPDIR": str(tmp_path)}
     return subprocess.Popen(
-        [sys.executable, "-m", "libreims", "demo"],
+        [sys.executable, "-m", "libreims", "demo", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -43,10 +44,13 @@ def _left(tmp_path: Path) -> list[str]:
 
 
 def test_two_phones_register_talk_hold_and_hear_the_echo(tmp_path: Path) -> None:
-    process = _demo(tmp_path)
+    process, other = _demo(tmp_path), _demo(tmp_path, "--no-ipsec", "--no-ladder")
     out, _ = process.communicate(timeout=60)
     assert "VERDICT: it works" in out, out
     assert process.returncode == 0
+    without, _ = other.communicate(timeout=60)
+    assert "VERDICT: it works" in without and "it was switched off with --no-ipsec" in without, without
+    assert other.returncode == 0
     lines = out.splitlines()
     ladder = [line for line in lines if "|" in line]
     for message in (
@@ -68,6 +72,12 @@ def test_two_phones_register_talk_hold_and_hear_the_echo(tmp_path: Path) -> None
         "packets of our own voice came back",
     ):
         assert any(message in line for line in ladder), message
+    if ipsec_missing():
+        assert "The phones have no IPsec here: " in out
+    else:
+        assert "both through IPsec (A " in out
+        in_clear = [line for line in ladder if "---" in line or "- " in line]
+        assert len(in_clear) == 4 and all("REGISTER" in line for line in in_clear)
     assert _left(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
 

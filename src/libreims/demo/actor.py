@@ -39,7 +39,9 @@ class Actor:
         with os.fdopen(descriptor, "w") as file:
             file.write("".join(f"{name} = {value}\n" for name, value in role.sim.items()))
         identity = ["--impi", role.impi, "--impu", role.impu, "--sim", str(sim)]
-        arguments = ["ue", "--server", text(role.server), *identity, "--json", *steps]
+        where = ["--server", text(role.server), "--local", role.local]
+        ipsec = ["--ipsec", "--aalg", role.pair[0], "--ealg", role.pair[1]] if role.pair else []
+        arguments = ["ue", *where, *identity, *ipsec, "--json", *steps]
         self._process = await child.start(arguments)
         self._reader = asyncio.create_task(self._read(self._process))
 

@@ -12,11 +12,14 @@ from libreims.base.errors import LibreImsError
 from libreims.config.load import load
 from libreims.config.schema import Settings
 from libreims.config.schema_users import UserSettings
+from libreims.demo.place import Place
 from libreims.net.address import text
 from libreims.net.port import Address
 
 PORTS = (5060, 15060, 25060, 35060, 45060)
 """SIP ports to try, the usual one first."""
+PAIRS = (("hmac-sha-1-96", "aes-cbc"), ("null", "aes-gcm"))
+"""What the phones offer for IPsec: what nearly every phone has, and what newer ones have."""
 
 
 class DemoError(LibreImsError):
@@ -33,6 +36,10 @@ class Role:
     number: str
     """What others dial."""
     server: Address
+    local: str
+    """Its address."""
+    pair: tuple[str, str] | None
+    """Algorithms of its IPsec; None for none."""
     sim: dict[str, str] = field(repr=False)
     """Lines of a SIM file."""
 
@@ -49,7 +56,14 @@ class Cast:
     a: Role
     b: Role
     echo: str
-    has_ipv6: bool
+    place: Place
+    packets: Path
+    """What went through IPsec, as the server saw it."""
+
+    @property
+    def has_ipv6(self) -> bool:
+        """Whether phone B uses it."""
+        return ":" in self.b.local
 
 
 def shipped_config() -> Path:
@@ -57,18 +71,24 @@ def shipped_config() -> Path:
     return (Path(libreims.__file__).parent / "shipped" / "ims.cfg").resolve()
 
 
-def prepare(directory: Path, shipped: Path | None = None) -> Cast:
+def prepare(directory: Path, place: Place, shipped: Path | None = None) -> Cast:
     """Find free ports and write the configuration into `directory`. Raises DemoError, ConfigErrors."""
     shipped = shipped or shipped_config()
-    has_ipv6 = can_bind(("::1", 0))
-    hosts = ("127.0.0.1", "::1") if has_ipv6 else ("127.0.0.1",)
+    hosts = place.servers
     port = next((port for port in PORTS if all(can_bind((host, port)) for host in hosts)), None)
     if port is None:
         tried = ", ".join(map(str, PORTS))
         raise DemoError(f"no SIP port is free on {' and '.join(hosts)}; tried {tried}")
     servers = tuple((host, port) for host in hosts)
-    config, log = directory / "demo.cfg", directory / "ims.log"
-    config.write_text(_text(shipped, log, servers, as_shipped=port == PORTS[0] and has_ipv6))
+    config, log, packets = (directory / name for name in ("demo.cfg", "ims.log", "ipsec.pcapng"))
+    lines = [f"log_filename: {json.dumps(str(log))}"]
+    if place.has_ipsec:
+        lines.append(f"ipsec_pcap_filename: {json.dumps(str(packets))}")
+    else:
+        lines.append("ipsec: false")
+    # Lists merge element by element (manual §5.1.1); a string in between takes the shipped one away.
+    lines += ['sip_addr: ""', f"sip_addr: {json.dumps([text(server) for server in servers])}"]
+    config.write_text(_text(shipped, lines))
     settings = load(str(config)).settings
     users = [user for user in settings.ue_db if user.sim_algo == "milenage" and user.authent_type == "AKAv1"]
     if len(users) < 2:
@@ -78,25 +98,17 @@ def prepare(directory: Path, shipped: Path | None = None) -> Cast:
         log=log,
         servers=servers,
         domain=settings.domain,
-        a=_role("phone A", users[0], settings.domain, servers[0]),
-        b=_role("phone B", users[1], settings.domain, servers[-1]),
+        a=_role("phone A", users[0], settings.domain, servers[0], place.a, PAIRS[0], place),
+        b=_role("phone B", users[1], settings.domain, servers[-1], place.b, PAIRS[1], place),
         echo=_echo(settings),
-        has_ipv6=has_ipv6,
+        place=place,
+        packets=packets,
     )
 
 
-def _text(shipped: Path, log: Path, servers: tuple[Address, ...], *, as_shipped: bool) -> str:
-    lines = [
-        "// Written by `libreims demo`: the shipped configuration, with a log file of its own.",
-        "{",
-        f"  include {json.dumps(str(shipped))},",
-        f"  log_filename: {json.dumps(str(log))},",
-    ]
-    if not as_shipped:
-        # Lists merge element by element (manual §5.1.1); a string in between takes the shipped one away.
-        lines.append('  sip_addr: "",')
-        lines.append(f"  sip_addr: {json.dumps([text(server) for server in servers])},")
-    return "\n".join([*lines, "}", ""])
+def _text(shipped: Path, lines: list[str]) -> str:
+    body = "".join(f"  {line},\n" for line in (f"include {json.dumps(str(shipped))}", *lines))
+    return f"// Written by `libreims demo`: the shipped configuration, and what is different.\n{{\n{body}}}\n"
 
 
 def can_bind(address: Address) -> bool:
@@ -113,7 +125,15 @@ def can_bind(address: Address) -> bool:
     return True
 
 
-def _role(name: str, user: UserSettings, domain: str, server: Address) -> Role:
+def _role(
+    name: str,
+    user: UserSettings,
+    domain: str,
+    server: Address,
+    local: str,
+    pair: tuple[str, str],
+    place: Place,
+) -> Role:
     identities = [entry.impu for entry in user.impu]
     sip = next((each for each in identities if each.startswith("sip:")), None)
     number = next((each.removeprefix("tel:") for each in identities if each.startswith("tel:")), None)
@@ -124,7 +144,8 @@ def _role(name: str, user: UserSettings, domain: str, server: Address) -> Role:
         sim["opc"] = user.opc.hex()
     elif user.op is not None:
         sim["op"] = user.op.hex()
-    return Role(name, user.impi, sip if "@" in sip else f"{sip}@{domain}", number, server, sim)
+    impu = sip if "@" in sip else f"{sip}@{domain}"
+    return Role(name, user.impi, impu, number, server, local, pair if place.has_ipsec else None, sim)
 
 
 def _echo(settings: Settings) -> str:

@@ -19,9 +19,6 @@ _READY = 10.0
 """Seconds that the server may take to answer."""
 _POLL = 0.1
 
-_NO_SENTENCES = ("[SIP]", "[MEDIA]")
-"""Layers of the log that hold messages."""
-
 
 class ServerProcess:
     """`libreims CONFIG` beside us."""
@@ -57,7 +54,7 @@ class ServerProcess:
             except SipParseError:
                 return
 
-        sock = network.udp(("::1" if ":" in address[0] else "127.0.0.1", 0), received)
+        sock = network.udp((address[0], 0), received)
         tokens = Tokens()
         try:
             async with asyncio.timeout(_READY):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from libreims.demo.actor import Actor, Line
 from libreims.demo.cast import Cast, Role
-from libreims.demo.story import audio, call_of, texts_of
+from libreims.demo.story import audio, call_of, ipsec_of, texts_of
 from libreims.net.address import text
 from libreims.ue.ladder import Arrow, Remark, Row, render
 
@@ -49,7 +49,7 @@ def _rows(actor: Actor) -> Iterable[Row]:
             label = f"{line['label']} again" if key in seen and line["label"] != "ACK" else line["label"]
             seen.add(key)
             source, target = (name, SERVER) if line["sent"] else (SERVER, name)
-            yield Arrow(line["time"], source, target, label)
+            yield Arrow(line["time"], source, target, label, protected=bool(line["protected"]))
         elif line["type"] == "step" and (remark := _remark(line)):
             yield Remark(line["time"], name, remark)
 
@@ -64,6 +64,21 @@ def _remark(step: Line) -> str:
     return ""
 
 
+def setting(cast: Cast) -> list[str]:
+    """What is to be said before it begins."""
+    place = cast.place
+    lines = []
+    if place.has_ipsec:
+        lines.append(
+            "This is played in a private network, so that the phones have IPsec: ==== in the ladder."
+        )
+    else:
+        lines.append(f"The phones have no IPsec here: {place.without_ipsec}.")
+    if not cast.has_ipv6:
+        lines.append("This machine has no IPv6: both phones use IPv4.")
+    return lines
+
+
 def verdict(cast: Cast, a: Actor, b: Actor, seconds: float) -> str:
     """The last line when all is well."""
     talk, heard, echo = audio(call_of(a, 0)), audio(call_of(b, 0)), audio(call_of(a, 1))
@@ -72,7 +87,18 @@ def verdict(cast: Cast, a: Actor, b: Actor, seconds: float) -> str:
     back = f"B said {heard['packets_sent']}, A heard {talk['packets']}"
     return (
         f"VERDICT: it works. Two phones registered with their SIMs (AKAv1, Milenage; {where}), "
+        f"{_ipsec(a, b)}"
         f"texted each other (the first text took {texts_of(b)[0]['parts']} short messages), "
         f"talked ({there}; {back}), held, resumed, hung up; "
         f"{echo['own']} packets of A's own voice came back from {cast.echo}. {seconds:.1f} s."
+    )
+
+
+def _ipsec(a: Actor, b: Actor) -> str:
+    of_a, of_b = ipsec_of(a), ipsec_of(b)
+    if not of_a:
+        return "without IPsec, "
+    return (
+        f"both through IPsec (A {of_a['protected']} SIP messages with {of_a['algorithms']}, new keys in the "
+        f"middle of the talk; B {of_b['protected']} with {of_b['algorithms']}), "
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from libreims.demo.actor import Actor, Line
 from libreims.demo.cast import Cast
+from libreims.demo.evidence import packets
 
 _STEP = 15.0
 """Seconds that either phone may take to register."""
@@ -15,6 +16,9 @@ _TALK = 150
 _TALK_AGAIN = 75
 _ECHO = 100
 
+_IN_CLEAR = ("REGISTER", "401 Unauthorized (REGISTER) AKAv1-MD5")
+"""What there is before the keys are."""
+
 TEXT = "Shall I call you? \u260e One text, though it takes two short messages on its way."
 """From A to B: too long for one short message, with a character that needs UCS-2."""
 REPLY = "Yes!"
@@ -23,6 +27,8 @@ REPLY = "Yes!"
 def steps_of_a(cast: Cast) -> list[str]:
     """A calls."""
     talk = ["call", cast.b.number, "expect-audio", str(_TALK)]
+    if cast.place.has_ipsec:
+        talk += ["reregister", "fresh"]
     hold = ["hold", "expect-silence", "1", "resume", "expect-audio", str(_TALK_AGAIN), "hangup"]
     echo = ["call", cast.echo, "expect-own-audio", str(_ECHO), "hangup"]
     texts = ["sms", cast.b.number, TEXT, "expect-text", REPLY]
@@ -46,7 +52,7 @@ async def play(cast: Cast, a: Actor, b: Actor) -> None:
     await b.finished(_STEP)
 
 
-def judge(a: Actor, b: Actor) -> list[str]:
+def judge(cast: Cast, a: Actor, b: Actor) -> list[str]:
     """What is not as it has to be, beyond the steps: empty when all is well."""
     problems = []
     for actor in (a, b):
@@ -62,6 +68,7 @@ def judge(a: Actor, b: Actor) -> list[str]:
         return problems
     talk, echo, heard = call_of(a, 0), call_of(a, 1), call_of(b, 0)
     return [
+        *_judge_ipsec(cast, a, b),
         *_judge_texts(a, b),
         *_judge_talk("phone A", talk),
         *_judge_talk("phone B", heard),
@@ -87,6 +94,40 @@ def texts_of(actor: Actor) -> list[Line]:
     """The short messages that a phone got, which told its end."""
     assert actor.summary is not None
     found: list[Line] = actor.summary["phone"]["sms_received"]
+    return found
+
+
+def _judge_ipsec(cast: Cast, a: Actor, b: Actor) -> list[str]:
+    """Whether all that should have gone through IPsec did: both phones and the server have to say so."""
+    if not cast.place.has_ipsec:
+        return []
+    try:
+        seen = packets(cast.packets)
+    except OSError as error:
+        return [f"the server kept no record of IPsec: {error}"]
+    problems = []
+    for actor, agreements in ((a, 2), (b, 1)):
+        assert actor.role.pair is not None
+        pair, name, ipsec = "/".join(actor.role.pair), actor.role.name, ipsec_of(actor)
+        if (ipsec.get("agreements"), ipsec.get("algorithms")) != (agreements, pair):
+            problems.append(
+                f"{name} made {ipsec or 'no'} agreements on IPsec, {agreements} on {pair} are right"
+            )
+        elif seen[pair] < ipsec["protected"]:
+            problems.append(
+                f"{name} had {ipsec['protected']} messages in IPsec, the server saw {seen[pair]} packets"
+            )
+        clear = [line["label"] for line in actor.lines if line["type"] == "sip" and not line["protected"]]
+        unasked = [each for each in clear if each not in _IN_CLEAR]
+        if unasked:
+            problems.append(f"{name} had {', '.join(unasked)} outside of IPsec")
+    return problems
+
+
+def ipsec_of(actor: Actor) -> Line:
+    """What a phone, which told its end, says of its IPsec; empty where it has none."""
+    assert actor.summary is not None
+    found: Line = actor.summary["phone"].get("ipsec") or {}
     return found
 
 
