@@ -134,7 +134,7 @@ def test_any_order_of_steps_leaves_nothing(seed: int) -> None:
         await asyncio.sleep(4000)
         agreements = lab.server.agreements
         assert agreements is not None and len(agreements) == 0
-        pool = agreements._pool
+        pool = agreements.installer.pool
         assert (len(pool), pool.spis) == (0, 0)
         assert not FAULTS.search(lab.log_text())
 

@@ -119,6 +119,6 @@ class AgreementRig:
     def nothing_left(self) -> None:
         assert len(self.agreements) == 0 and not list(self.tunnel)
         assert self.inside.in_use == 0 and self.transport.protected == {}
-        pool = self.agreements._pool
+        pool = self.agreements.installer.pool
         assert (len(pool), pool.spis) == (0, 0)
         assert not self.agreements._by_nonce and not self.agreements._offers

@@ -11,10 +11,8 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Protocol
 
-from libreims.net.protected_ports import ProtectedPorts, Way
-from libreims.net.tunnel import SecurityAssociation
+from libreims.ipsec.installation import Installation
 from libreims.proto.sip.flow import Address
-from libreims.proto.sip.security_agreement import Ipsec3gpp
 
 OFFER_LIFETIME = 240.0
 """Seconds for the phone to come back through it: reg-await-auth (TS 24.229 §7.8)."""
@@ -71,6 +69,7 @@ class Agreement:
         "deadline",
         "emergency",
         "impi",
+        "installation",
         "keeper",
         "linger",
         "nonce",
@@ -86,33 +85,17 @@ class Agreement:
         "way",
     )
 
-    def __init__(
-        self,
-        keeper: Keeper,
-        impi: str,
-        ports: ProtectedPorts,
-        way: Way,
-        theirs: Ipsec3gpp,
-        ours: Ipsec3gpp,
-        associations: tuple[SecurityAssociation, ...],
-    ) -> None:
+    def __init__(self, keeper: Keeper, impi: str, installation: Installation) -> None:
         self.keeper = keeper
         self.impi = impi
-        self.ports = ports
-        """Our server port."""
-        self.way = way
-        """Our client port and both of the phone's."""
-        self.theirs = theirs
-        """The proposal that was taken: SPIs and ports of the phone."""
-        self.ours = ours
-        """SPIs and ports of ours."""
-        self.associations = associations
+        self.installation = installation
+        self.ports, self.way, self.theirs, self.ours, self.associations = installation
         self.emergency = False
         self.nonce = ""
         """Of the challenge that it was offered with."""
         self.offered: tuple[str, ...] = ()
         """Security-Client of the REGISTER that was challenged."""
-        self.said = str(ours)
+        self.said = str(self.ours)
         """Security-Server of the challenge."""
         self.reached = False
         """A REGISTER has come through it."""

@@ -18,10 +18,10 @@ from libreims.base.log import LayerLog
 from libreims.base.tokens import Tokens
 from libreims.ipsec.agreement import OFFER_LIFETIME, Agreement, Event, State
 from libreims.ipsec.choice import Offer, matches, proposals, shown
-from libreims.net.protected_pool import PortPool
+from libreims.ipsec.installation import Installer
 from libreims.net.protected_ports import ProtectedPorts
 from libreims.net.sip_transport import SipTransport
-from libreims.net.tunnel import Tunnel, associations
+from libreims.net.tunnel import Tunnel
 from libreims.proto.esp.errors import EspSetupError
 from libreims.proto.esp.keys import EspKeys, expand
 from libreims.proto.sip.flow import Address, Flow
@@ -68,13 +68,12 @@ class Agreements:
     ) -> None:
         """`linger`: seconds that a transaction may be repeated, 64*T1."""
         self.offer = offer
-        self._tunnel = tunnel
         self._transport = transport
         self._bindings = bindings
         self._clock = clock
         self._log = log
         self._linger = linger
-        self._pool = PortPool(tokens)
+        self.installer = Installer(tunnel, transport, tokens)
         self._by_port: dict[Address, list[Agreement]] = {}
         self._by_nonce: dict[str, Agreement] = {}
         self._offers: dict[str, list[Agreement]] = {}
@@ -130,14 +129,17 @@ class Agreements:
             return None
         proposal, keys = chosen
         self._withdraw_offers(challenge)
+        host, phone = challenge.flow.local[0], challenge.flow.remote[0]
+        shared = self._ports_to_share(challenge, proposal)
         try:
-            agreement = await self._set_up(challenge, proposal, keys)
+            installation = await self.installer.install(host, phone, proposal, keys, shared)
         except (OSError, LibreImsError) as error:
             raise Reject(
                 503,
-                f"no IPsec agreement with {challenge.impi} at {challenge.flow.remote[0]}: {error}.",
+                f"no IPsec agreement with {challenge.impi} at {phone}: {error}.",
                 headers=(("Retry-After", "30"),),
             ) from error
+        agreement = Agreement(self, challenge.impi, installation)
         self._keep(agreement, challenge)
         self._log.info(f"{challenge.impi} is offered {agreement}")
         return agreement
@@ -161,38 +163,6 @@ class Agreements:
             same_phone = each.phone[0] == challenge.flow.remote[0] and each.emergency == challenge.emergency
             if same_phone or len(offers) >= MAX_OFFERS:
                 self._fire(each, Event.WITHDRAWN)
-
-    async def _set_up(self, challenge: Challenge, proposal: Ipsec3gpp, keys: EspKeys) -> Agreement:
-        pool, flow = self._pool, challenge.flow
-        host, phone = flow.local[0], flow.remote[0]
-        ports = self._ports_to_share(challenge, proposal)
-        spi = pool.take_spis()
-        port_c = port_s = 0
-        try:
-            port_c = pool.take_port(host)
-            port_s = pool.take_port(host) if ports is None else ports.local[1]
-            if ports is None:
-                ports = await self._transport.protect(self._tunnel.network, (host, port_s))
-            way = ports.add(port_c, (phone, proposal.port_c), (phone, proposal.port_s))
-            ours = Ipsec3gpp(proposal.alg, proposal.ealg, spi, spi + 1, port_c, port_s)
-            made = associations(host, phone, ours, proposal, keys)
-            agreement = Agreement(self, challenge.impi, ports, way, proposal, ours, made)
-            try:
-                self._tunnel.install(made)
-            except LibreImsError:
-                ports.remove(way)
-                raise
-        except (OSError, LibreImsError):
-            if ports is not None and not len(ports):
-                self._transport.end_protection(ports)
-                ports = None
-            if ports is None and port_s:
-                pool.give_port(host, port_s)
-            if port_c:
-                pool.give_port(host, port_c)
-            pool.give_spis(spi)
-            raise
-        return agreement
 
     def _ports_to_share(self, challenge: Challenge, proposal: Ipsec3gpp) -> ProtectedPorts | None:
         """The server port to go on with (TS 33.203 §7.1): that of the agreement which is being renewed.
@@ -300,15 +270,9 @@ class Agreements:
         self._forget_offer(agreement)
         beside = self._by_port[agreement.local]
         beside.remove(agreement)
-        ports, host = agreement.ports, agreement.local[0]
-        ports.remove(agreement.way)
-        self._tunnel.remove(agreement.associations)
-        self._pool.give_spis(agreement.ours.spi_c)
-        self._pool.give_port(host, agreement.ours.port_c)
         if not beside:
             del self._by_port[agreement.local]
-            self._transport.end_protection(ports)
-            self._pool.give_port(host, agreement.ours.port_s)
+        self.installer.remove(agreement.installation)
 
     def _forget_offer(self, agreement: Agreement) -> None:
         if self._by_nonce.get(agreement.nonce) is agreement:

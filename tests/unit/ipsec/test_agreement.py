@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from libreims.ipsec.agreement import MARGIN, Agreement, Event, State
+from libreims.ipsec.installation import Installation
 from libreims.net.protected_ports import Way
 from libreims.proto.sip.security_agreement import Ipsec3gpp
 
@@ -54,7 +55,7 @@ def make(state: State = State.OFFERED, deadline: float = NOW + 5000) -> tuple[Ag
     theirs = Ipsec3gpp("hmac-md5-96", "null", 1, 2, 6100, 6000)
     ours = Ipsec3gpp("hmac-md5-96", "null", 0x1000, 0x1001, 7100, 7000)
     way = Way(Ports.local, 7100, ("10.0.1.1", 6100), ("10.0.1.1", 6000))
-    agreement = Agreement(book, "alice@d", Ports(), way, theirs, ours, ())  # type: ignore[arg-type]
+    agreement = Agreement(book, "alice@d", Installation(Ports(), way, theirs, ours, ()))  # type: ignore[arg-type]
     agreement.state, agreement.deadline, agreement.linger = state, deadline, LINGER
     return agreement, book
 

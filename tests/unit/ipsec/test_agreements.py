@@ -219,7 +219,7 @@ def test_a_tunnel_that_refuses_a_renewal_leaves_what_there_is() -> None:
     rig = AgreementRig()
     first = rig.offer()
     rig.register(first)
-    before = (rig.inside.in_use, len(rig.agreements._pool), list(rig.tunnel))
+    before = (rig.inside.in_use, len(rig.agreements.installer.pool), list(rig.tunnel))
 
     def install(associations: object) -> None:
         raise LibreImsError("the tunnel is gone")
@@ -227,7 +227,7 @@ def test_a_tunnel_that_refuses_a_renewal_leaves_what_there_is() -> None:
     rig.tunnel.install = install  # type: ignore[method-assign]
     with pytest.raises(Reject):
         rig.offer(flow=rig.flow(first))
-    assert (rig.inside.in_use, len(rig.agreements._pool), list(rig.tunnel)) == before
+    assert (rig.inside.in_use, len(rig.agreements.installer.pool), list(rig.tunnel)) == before
     assert rig.states == [State.AGREED]
 
 
@@ -245,7 +245,7 @@ def test_a_port_that_another_program_has(taken: int) -> None:
 
 def test_no_port_left() -> None:
     rig = AgreementRig()
-    rig.agreements._pool = PortPool(Tokens(1), 100, 102)
+    rig.agreements.installer.pool = PortPool(Tokens(1), 100, 102)
     first = rig.offer()
     with pytest.raises(Reject, match=r"all 3 protected ports of 10.0.0.1 are taken"):
         rig.offer("bob@ims.test")
