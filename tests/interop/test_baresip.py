@@ -13,6 +13,7 @@ import pytest
 from support.baresip import Baresip
 from support.namespace import Namespace, namespaces_missing
 from support.process import Server, needs, serving
+from support.ue_process import ue
 
 pytestmark = [
     needs("baresip"),
@@ -42,7 +43,9 @@ class Network:
         self.namespace = namespace
         self.server = server
 
-    def phone(self, user: str, interface: str, *, transport: str = "udp", account: str = "") -> Baresip:
+    def phone(
+        self, user: str, interface: str, *, transport: str = "udp", account: str = "", contact: str = ""
+    ) -> Baresip:
         return Baresip(
             self.folder,
             f"{self.server.address};transport={transport}",
@@ -51,6 +54,7 @@ class Network:
             interface=interface,
             prefix=self.namespace.prefix,
             account=account,
+            contact=contact,
         )
 
 
@@ -119,6 +123,26 @@ def test_two_phones_call_hold_and_resume(network: Network) -> None:
     assert "bob hung up" in log
     near, far = closed_ports(log)
     assert near[:2] == far[1::-1]
+
+
+def test_text_from_and_to_baresip(network: Network) -> None:
+    """It writes to a phone that is off and to one that is there, and gets the SMS of another phone."""
+    folder, server = network.folder, network.server
+    with network.phone("alice", "ue1", contact="sip:1002@ims.test") as alice:
+        alice.type("/message Are you there, Bob?")
+        server.wait_for_log(r"SMS \w+ from 1001 for bob is accepted")
+        with network.phone("bob", "ue2", contact="sip:1001@ims.test") as bob:
+            bob.wait_for("Are you there, Bob\\?")
+            bob.type("/message Now I am.")
+            alice.wait_for("Now I am\\.")
+            bob.quit()
+        sms = ("register", "sms", "1001", "Grüße aus dem Netz " * 12, "deregister")
+        prefix = network.namespace.prefix
+        bob = ue(folder, server.address, "bob", *sms, password="builder", local="10.45.0.12", prefix=prefix)
+        with bob:
+            assert bob.wait() == 0, bob.text
+        alice.wait_for("Grüße aus dem Netz")
+        alice.quit()
 
 
 def test_registered_phones_call_each_other_after_kill_9(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from support.kamailio import Kamailio
 from support.process import Server, loopback, needs, serving
 from support.sipp import SippPhone, succeeded
+from support.ue_process import ue
 
 pytestmark = needs("kamailio", "sipp")
 
@@ -101,6 +102,24 @@ def test_calls_that_nobody_answers(trunk: Trunk) -> None:
     reasons = [re.sub(r"trunk \S+", "trunk", each) for each in ended(log)]
     assert len(reasons) == 4
     assert reasons[0].startswith("refused by trunk") and reasons[1].startswith("refused by alice")
+
+
+def test_text_to_and_from_the_trunk(trunk: Trunk) -> None:
+    log = trunk.call_out("message", "take_message")
+    assert re.search(rf"TO .*{trunk.kamailio.host}:5060 MESSAGE sip:0123456789@carrier.test", log)
+    trunk.call_in("message", "take_message")
+    assert [each.split()[0] for each in trunk.kamailio.seen()] == ["MESSAGE", "MESSAGE"]
+
+
+def test_a_short_message_to_the_trunk(trunk: Trunk, tmp_path: Path) -> None:
+    """SMS-SUBMIT of a phone leaves as text, and the answer of the far end is its RP-ACK."""
+    steps = ("register", "sms", "0123456789", "Hello from alice", "deregister")
+    with (
+        trunk.far.answering("take_message") as answering,
+        ue(tmp_path, trunk.server.address, "alice", *steps, password="wonderland") as phone,
+    ):
+        assert phone.wait() == 0, phone.text
+        succeeded([answering])
 
 
 def test_a_number_that_nobody_has_is_refused_to_the_trunk(trunk: Trunk) -> None:

@@ -45,13 +45,15 @@ class Baresip(Program):
         interface: str,
         prefix: Sequence[str] = (),
         account: str = "",
+        contact: str = "",
         seconds: int = 20,
     ) -> None:
+        """`contact`: a URI to which `/message TEXT` writes."""
         home = folder / f"baresip-{user}"
         home.mkdir()
         self._home = home
         tone(home / "tone.wav", seconds)
-        lines = [f"module {name}.so" for name in MODULES]
+        lines = [f"module {name}.so" for name in MODULES + (("contact",) if contact else ())]
         lines = ["module_path /usr/lib/baresip/modules", *lines]
         lines += [f"audio_source aufile,{home / 'tone.wav'}", f"snd_path {home}"]
         lines += [f"net_interface {interface}", "rtcp_enable yes", "rtp_stats yes", f"ausrc_srate {RATE}"]
@@ -59,7 +61,8 @@ class Baresip(Program):
         (home / "config").write_text("\n".join(lines) + "\n")
         parameters = f';auth_user={user};auth_pass={password};outbound="sip:{server}";regint=600{account}'
         (home / "accounts").write_text(f"<sip:{user}@ims.test>{parameters}\n")
-        (home / "contacts").write_text("")
+        (home / "contacts").write_text(f"<{contact}>\n" if contact else "")
+        (home / "current_contact").write_text(contact)
         command = [*prefix, "baresip", "-f", str(home), "-s", "-v", "-t", str(seconds)]
         super().__init__(command, folder / f"baresip-{user}.out", name=f"baresip {user}", typed=True)
         try:

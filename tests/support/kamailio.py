@@ -24,8 +24,8 @@ request_route {{
         exit;
     }}
     t_check_trans();
-    if (!is_method("INVITE|OPTIONS")) {{ sl_send_reply("405", "Method Not Allowed"); exit; }}
-    record_route();
+    if (!is_method("INVITE|OPTIONS|MESSAGE")) {{ sl_send_reply("405", "Method Not Allowed"); exit; }}
+    if (is_method("INVITE")) record_route();
     if ($si == "{server}") {{
         $du = "sip:{far}:5060;transport={far_transport}";
     }} else {{
