@@ -139,6 +139,34 @@ def test_large_requests_go_over_tcp_from_our_client_port() -> None:
     play(scenario, SECURE + "tcp_threshold: 500,", trace=True)
 
 
+@pytest.mark.parametrize(("contact", "transport"), [("", "UDP"), (";transport=tcp", "TCP")])
+def test_the_contact_says_how_a_phone_is_called(contact: str, transport: str) -> None:
+    """A phone that registered over TCP for the size of that is called over UDP, at its server port."""
+
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await registered(lab), await secure_phone(lab, "bob", "TCP")
+        assert (await bob.secure(Contact=f"<sip:bob@{bob.host}:{bob.port_s}{contact}>")).status == 200
+        outcome = alice.send("INVITE", f"sip:bob@{DOMAIN}", body=alice.sdp())
+        ringing = await bob.expect("INVITE")
+        assert ringing.flow.transport == transport
+        calls = [packet for packet in lab.inside.trace or () if packet.data[:10] == b"INVITE sip"]
+        ours = list(lab.server.agreements or ())[1].ours
+        assert (calls[-1].source, calls[-1].destination) == (
+            ("10.0.0.1", ours.port_c),
+            (bob.host, bob.port_s),
+        )
+        bob.respond(ringing, 486)
+        assert (await outcome.final()).status == 486
+        await left(alice)
+        assert (
+            await bob.refresh(Expires="0", Contact=f"<sip:bob@{bob.host}:{bob.port_s}{contact}>")
+        ).status == 200
+        await asyncio.sleep(40)
+        bob.forget()
+
+    play(scenario, SECURE.replace("log_options", "tcp_threshold: 0, log_options"), trace=True)
+
+
 def test_a_phone_with_ipsec_and_one_without() -> None:
     async def scenario(lab: Lab) -> None:
         alice = await registered(lab)

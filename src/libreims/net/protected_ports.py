@@ -150,9 +150,12 @@ class ProtectedPorts:
         return self._ways.get(remote) or self._current
 
     def toward(self, flow: Flow) -> Flow:
-        """The flow of a new request: the way in use, whatever the phone was known by before."""
+        """The flow of a new request: the way in use, whatever the peer was known by before.
+
+        Over TCP it is a connection of ours: who opened the other one waits for answers there, no more.
+        """
         way = self._current
-        return flow if way is None or flow.connection else Flow(flow.transport, self.local, way.server)
+        return flow if way is None else Flow(flow.transport, self.local, way.server)
 
     def ended(self, connection: Connection) -> None:
         """A connection is gone."""

@@ -108,6 +108,17 @@ class Draft:
                 count += 1
         return stay
 
+    def _way_to(self, contact: Contact) -> Flow:
+        """The way to a contact: for now that of the REGISTER.
+
+        Through IPsec requests are not sent over the phone's own connection but to its server port (TS 33.203
+        §7.1), so the contact says whether over TCP; a large REGISTER alone would not mean that.
+        """
+        if not self._protected:
+            return self._flow
+        tcp = (contact.uri.params.get("transport") or "").upper() == "TCP"
+        return Flow("TCP" if tcp else "UDP", self._flow.local, self._flow.remote)
+
     def _duration(self, contact: Contact) -> int:
         """Seconds to grant: what is asked for, at most `binding_expires`, which is also the default."""
         limit = self._settings.binding_expires
@@ -133,7 +144,7 @@ class Draft:
             impi=subscriber.impi,
             aor=aor,
             contact=contact.text,
-            flow=self._flow,
+            flow=self._way_to(contact),
             number=number,
             call_id=request.call_id,
             cseq=request.cseq.number,
