@@ -20,11 +20,12 @@ import re
 import sys
 import time
 import tracemalloc
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
+
+from rig.wire import Wire
 
 from libreims.base.log import Log
 from libreims.base.tokens import Tokens
@@ -50,39 +51,6 @@ SDP = (
     "a=rtpmap:110 telephone-event/16000\r\n"
     "a=fmtp:110 0-15\r\na=sendrecv\r\na=ptime:20\r\na=maxptime:240\r\n"
 )
-
-
-class Wire:
-    """A network that hands datagrams over at once, in order."""
-
-    def __init__(self) -> None:
-        self.queue: deque[tuple[bytes, tuple[str, int]]] = deque()
-        self.receive: Callable[[bytes, tuple[str, int]], None] | None = None
-
-    def udp(self, local, receive):
-        if local[1] == 5060:
-            self.receive = receive
-        return Socket(self, local)
-
-    async def tcp_listen(self, local, accept, options):
-        return Socket(self, local)
-
-    def source_for(self, host):
-        return None
-
-
-class Socket:
-    """A bound UDP socket on the wire; TCP is there in name only."""
-
-    def __init__(self, wire: Wire, local) -> None:
-        self.local = local
-        self._wire = wire
-
-    def send(self, data, remote) -> None:
-        self._wire.queue.append((data, remote))
-
-    def close(self) -> None:
-        pass
 
 
 def header(data: str, name: str) -> str:

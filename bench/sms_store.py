@@ -20,11 +20,11 @@ import re
 import sys
 import tempfile
 import time
-from collections import deque
-from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
+
+from rig.wire import Wire
 
 from libreims.base.log import Log
 from libreims.base.tokens import Tokens
@@ -50,39 +50,6 @@ CONFIG = (
     )
     + "]"
 )
-
-
-class Wire:
-    """A network that keeps datagrams until they are asked for."""
-
-    def __init__(self) -> None:
-        self.queue: deque[bytes] = deque()
-        self.receive: Callable[[bytes, tuple[str, int]], None] | None = None
-
-    def udp(self, local, receive):
-        if local[1] == 5060:
-            self.receive = receive
-        return Socket(self, local)
-
-    async def tcp_listen(self, local, accept, options):
-        return Socket(self, local)
-
-    def source_for(self, host):
-        return None
-
-
-class Socket:
-    """A bound UDP socket on the wire; TCP is there in name only."""
-
-    def __init__(self, wire: Wire, local) -> None:
-        self.local = local
-        self._wire = wire
-
-    def send(self, data, remote) -> None:
-        self._wire.queue.append(data)
-
-    def close(self) -> None:
-        pass
 
 
 class Phones:
@@ -111,7 +78,7 @@ class Phones:
         for user in range(USERS):
             lines = f"Contact: <sip:u{user}@10.0.1.1:5060>;+g.3gpp.smsip\r\nExpires: 600000\r\n"
             self.wire.receive(self.request(user, "REGISTER", "sip:ims.test", lines), ("10.0.1.1", 5060))
-            assert self.wire.queue.popleft().startswith(b"SIP/2.0 200")
+            assert self.wire.queue.popleft()[0].startswith(b"SIP/2.0 200")
 
     def submission(self, number: int) -> bytes:
         sender, receiver = number % USERS, (number + USERS // 2) % USERS
@@ -124,7 +91,7 @@ class Phones:
         queue, receive = self.wire.queue, self.wire.receive
         while queue:
             began = time.process_time()
-            answers = self.answers(queue.popleft())
+            answers = self.answers(queue.popleft()[0])
             self.spent += time.process_time() - began
             for each in answers:
                 receive(each, ("10.0.1.1", 5060))

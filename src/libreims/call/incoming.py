@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any, Protocol
+from typing import Any
 
 from libreims.call.caller import Caller
 from libreims.call.calls import Calls
 from libreims.call.locate import Locator
-from libreims.proto.sip.flow import Flow
+from libreims.cscf.authenticates import Authenticates
 from libreims.proto.sip.message import Request
 from libreims.proto.sip.server_transaction import ServerTransaction
 from libreims.users.subscriber import Subscriber
-
-
-class Authenticates(Protocol):
-    """What a call needs of `registrar.authentication`, which it may not know."""
-
-    def needed(self, request: Request, subscriber: Subscriber) -> bool:
-        """Whether the request is to be authenticated."""
-
-    async def authenticate(self, request: Request, subscriber: Subscriber, flow: Flow) -> object:
-        """Returns when the credentials are right; raises Reject with a challenge or a refusal."""
 
 
 class IncomingCalls:

@@ -21,7 +21,7 @@ from libreims.proto.sip.errors import SipParseError
 from libreims.proto.sip.grammar import quote
 from libreims.proto.sip.uri import Uri
 from libreims.users.bindings import Binding, Bindings
-from libreims.users.database import Found, SubscriberDatabase
+from libreims.users.database import Found, SubscriberDatabase, all_of
 from libreims.users.identity import Identity, called_address, called_party, identity_of, preferred_entry
 from libreims.users.impu import candidates_of
 from libreims.users.profile import effective, public_uri
@@ -208,11 +208,9 @@ class Originate:
 
 def _all_of(subscriber: Subscriber) -> tuple[Found, ...]:
     """Every IMPU of a user, the ones for normal registration first. Raises LibreImsError."""
-    first = subscriber.registered_with("")
-    rest = [each for each in subscriber.impus if each not in first]
     if not subscriber.impus:
         raise LibreImsError(f"mt_call: {subscriber.impi} has no IMPU to be called at")
-    return tuple([Found(subscriber, entry) for entry in (*first, *rest)])
+    return all_of(subscriber)
 
 
 def _owner(binding: Binding, found: tuple[Found, ...]) -> tuple[Subscriber, ImpuEntry]:

@@ -7,13 +7,13 @@ that a SIM may hold, TS 24.341 §5.3.1); everything else is for the user in the 
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any, Protocol
+from typing import Any
 
 from libreims.base.errors import Reject
 from libreims.base.log import LayerLog
 from libreims.cscf.answer import Answer
+from libreims.cscf.authenticates import Authenticates
 from libreims.cscf.user_agent import UserAgent
-from libreims.proto.sip.flow import Flow
 from libreims.proto.sip.message import Request
 from libreims.proto.sip.multipart import find
 from libreims.proto.sip.server_transaction import ServerTransaction
@@ -32,16 +32,6 @@ from libreims.users.subscriber import Subscriber
 ACCEPTED = Answer(202)
 REPORTS = (2, 4)
 """RP-ACK and RP-ERROR of a phone (TS 24.011 §8.2.2): neither is answered, whatever is wrong with it."""
-
-
-class Authenticates(Protocol):
-    """What is needed of `registrar.authentication`, which may not be known here."""
-
-    def needed(self, request: Request, subscriber: Subscriber) -> bool:
-        """Whether the request is to be authenticated."""
-
-    async def authenticate(self, request: Request, subscriber: Subscriber, flow: Flow) -> object:
-        """Returns when the credentials are right; raises Reject with a challenge or a refusal."""
 
 
 class IncomingMessages:

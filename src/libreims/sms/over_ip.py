@@ -103,7 +103,7 @@ class OverIp:
         """See `SmsBearer`."""
         found = receivers(self._users, pending)
         if not found:
-            return f"{pending.impu} is no IMPU of a user any more"
+            return f"{pending.impu or pending.impi} is no IMPU of a user any more"
         if not any(map(serves, found)):
             return disabled(found[0])
         which = "for emergency calls (sos)" if pending.sos else "now"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from libreims.sms.pending import Pending
-from libreims.users.database import Found, SubscriberDatabase
+from libreims.users.database import Found, SubscriberDatabase, all_of
 
 
 def receivers(users: SubscriberDatabase, pending: Pending) -> tuple[Found, ...]:
@@ -16,8 +16,4 @@ def receivers(users: SubscriberDatabase, pending: Pending) -> tuple[Found, ...]:
         found.sort(key=lambda each: each.subscriber is None or each.subscriber.impi != pending.impi)
         return tuple(found)
     subscriber = users.by_impi(pending.impi)
-    if subscriber is None:
-        return ()
-    first = subscriber.registered_with("")
-    rest = [each for each in subscriber.impus if each not in first]
-    return tuple([Found(subscriber, entry) for entry in (*first, *rest)])
+    return all_of(subscriber) if subscriber is not None else ()

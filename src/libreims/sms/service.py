@@ -8,12 +8,13 @@ from libreims.base.counters import Counters
 from libreims.base.log import LayerLog
 from libreims.base.tokens import Tokens
 from libreims.config.store import ConfigStore
+from libreims.cscf.authenticates import Authenticates
 from libreims.cscf.user_agent import UserAgent
 from libreims.sms.centre import SmsCentre, Zone
 from libreims.sms.control import SmsControl
 from libreims.sms.destination import Destinations
 from libreims.sms.filter import SmsFilter
-from libreims.sms.incoming import Authenticates, IncomingMessages
+from libreims.sms.incoming import IncomingMessages
 from libreims.sms.messages import Messages
 from libreims.sms.originating import Originating
 from libreims.sms.over_ip import OverIp

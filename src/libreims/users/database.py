@@ -29,6 +29,13 @@ class Found(NamedTuple):
     entry: ImpuEntry
 
 
+def all_of(subscriber: Subscriber) -> tuple[Found, ...]:
+    """Every IMPU of a user, the ones for normal registration first."""
+    first = subscriber.registered_with("")
+    rest = [each for each in subscriber.impus if each not in first]
+    return tuple([Found(subscriber, entry) for entry in (*first, *rest)])
+
+
 class SubscriberDatabase:
     """The users and the echo numbers."""
 
