@@ -359,3 +359,33 @@ def test_failures_are_told_in_the_order_of_the_requests(rig: StackRig) -> None:
         rig.stack.request(own_request("MESSAGE"), TCP, listener)
     rig.stack.transport_error(TCP, ConnectionResetError())
     assert heard == list(range(50))
+
+
+def test_messages_that_must_not_belong_to_a_transaction(rig: StackRig) -> None:
+    """Of what began on one address of ours, `fits` is asked about all that comes to another one."""
+    asked: list[str] = []
+
+    def fits(message: Message, flow: Flow, known: Flow) -> bool:
+        assert (flow.local, known.local) == (elsewhere.local, US)
+        asked.append(message.method if isinstance(message, Request) else str(message.status))
+        return False
+
+    elsewhere = Flow("UDP", (US[0], 7000), PEER)
+    rig.stack.fits = fits
+    client, heard = rig.request("MESSAGE")
+    response = Response.to_request(client.request, 200, tag="peer").encode()
+    rig.stack.receive(response, elsewhere)
+    assert heard.events == []
+    invite = rig.serve("INVITE")
+    rig.receive(peer_request("CANCEL"), elsewhere)
+    assert rig.user.cancels == [] and rig.log[-1].startswith("481")
+    rig.answer(invite, 486)
+    rig.receive(peer_request("ACK", to_tag=invite.local_tag), elsewhere)
+    assert invite.state is State.COMPLETED and rig.user.acks == []
+    accepted = rig.serve("INVITE", branch="z9hG4bKa", call_id="a")
+    rig.answer(accepted, 200)
+    rig.receive(peer_request("ACK", branch="z9hG4bKb", call_id="a", to_tag=accepted.local_tag), elsewhere)
+    assert rig.user.acks == []
+    assert asked == ["200", "CANCEL", "ACK", "ACK"]
+    rig.stack.receive(response, client.flow)
+    assert [event.partition("@")[0] for event in heard.events] == ["200"]
