@@ -190,6 +190,33 @@ def test_registered_again_after_leaving_it_begins_outside() -> None:
     play(scenario, CONFIG)
 
 
+def test_too_brief_an_interval_is_put_right_through_the_same_agreement() -> None:
+    async def scenario(lab: Lab) -> None:
+        a = await phone(lab, 1, ipsec=SHA_AES, expires=5)
+        statuses = [each.status for each in a.recorder.messages(sent=False) if isinstance(each, Response)]
+        assert statuses == [401, 423, 200]
+        assert a.agent.security is not None and a.agent.security.agreements == 1
+        await leave(a)
+
+    play(scenario, CONFIG)
+
+
+def test_the_network_ends_the_registration() -> None:
+    async def scenario(lab: Lab) -> None:
+        a = await phone(lab, 1, ipsec=SHA_AES, subscribe=True)
+        (binding,) = lab.server.bindings
+        lab.server.registrar.unregister(binding.contact)
+        await asyncio.sleep(5)
+        assert not a.is_registered and any("no longer registered" in note for note in a.recorder.notes)
+        await asyncio.sleep(LINGER)
+        assert not list(lab.inside.associations)
+        await a.register()
+        assert states(lab) == [State.AGREED]
+        await leave(a)
+
+    play(scenario, CONFIG)
+
+
 def test_ten_percent_loss_inside_and_outside() -> None:
     async def scenario(lab: Lab) -> None:
         a, b = await phone(lab, 1, ipsec=SHA_AES), await phone(lab, 2, ipsec=GCM)

@@ -66,7 +66,7 @@ class ProtectedPorts:
         self._udp = self._network.udp(self.local, self._received)
         try:
             self._tcp = await self._network.tcp_listen(self.local, self._accept, self._options)
-        except OSError:
+        except BaseException:  # being cancelled among them
             self.close()
             raise
 

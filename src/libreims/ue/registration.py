@@ -100,13 +100,13 @@ class Registration:
         try:
             security.begin()
             response = await self._ask_until_answered(expires)
+            security.agreed(self._granted(response))
         except SecurityError as error:
             security.failed()
             raise RegistrationError(str(error)) from error
         except BaseException:
             security.failed()
             raise
-        security.agreed(self._granted(response))
         return response
 
     async def _ask_until_answered(self, expires: int) -> Response:
@@ -152,7 +152,8 @@ class Registration:
         Outside of IPsec only a new challenge will do: it brings the keys (TS 24.229 §5.1.1.2.2).
         """
         keyring, security = self._agent.keyring, self._agent.security
-        known = keyring.again("REGISTER", uri) if security is None or security.is_on else []
+        fits = security is None or security.is_on or security.is_pending
+        known = keyring.again("REGISTER", uri) if fits else []
         return known or keyring.unchallenged(uri)
 
     # -- IPsec -------------------------------------------------------------------------------------

@@ -33,6 +33,9 @@ _REQUIRED: tuple[Header, ...] = (("Require", OPTION_TAG), ("Proxy-Require", OPTI
 _MARGIN = 30.0
 """Seconds that associations outlive the registration (TS 24.229 §5.1.1.5.1)."""
 
+_OVERTAKEN = "the registration was ended while it was being renewed"
+_UNASKED = "the server has registered us without a challenge, and so without keys for IPsec"
+
 
 @dataclass(frozen=True, slots=True)
 class Ipsec:
@@ -159,9 +162,13 @@ class Security:
         """The algorithms that protect what passes on a flow; empty outside of IPsec."""
         if flow.local not in self._transport.protected:
             return ""
-        known = [each for each in self._all() if each.ports.local == flow.local]
-        exact = [each for each in known if flow.remote == each.way.client]
-        return next((each.pair for each in exact or known), "")
+        found = ""
+        for each in self._all():
+            if each.ports.local == flow.local:
+                if flow.remote == each.way.client:
+                    return each.pair
+                found = found or each.pair
+        return found
 
     def _all(self) -> Iterator[_Agreement]:
         yield from (each for each in (self._current, self._pending) if each is not None)
@@ -189,7 +196,8 @@ class Security:
         """Set up what a challenge names; the next REGISTER goes through it. Raises SecurityError."""
         self.give_up()
         offer, home = self._offer, self._home
-        assert offer is not None and home is not None  # since `begin`
+        if offer is None or home is None:
+            raise SecurityError(_OVERTAKEN)
         ours, theirs = offer.chosen(challenge)
         try:
             keys = expand(ours.alg, ours.ealg, card.ik, card.ck)
@@ -236,9 +244,11 @@ class Security:
             self._take_down(pending)
 
     def agreed(self, seconds: int) -> None:
-        """The server has registered us for so long."""
+        """The server has registered us for so long. Raises SecurityError where that is no agreement."""
         until = self._clock.time() + seconds + _MARGIN
         new, old = self._pending, self._current
+        if new is None and old is None and seconds > 0:
+            raise SecurityError(_OVERTAKEN if self._offer is None else _UNASKED)
         if new is None:
             self._withdraw()  # without a challenge nothing new comes of it
             if old is not None:

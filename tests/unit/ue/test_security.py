@@ -119,6 +119,24 @@ def test_an_answer_that_nobody_hears() -> None:
     play(scenario)
 
 
+def test_a_server_that_does_not_challenge() -> None:
+    async def scenario(rig: Rig) -> None:
+        rig.registrar.algorithm = ""
+        await rig.refused("registered us without a challenge, and so without keys for IPsec")
+
+    play(scenario)
+
+
+def test_a_registration_that_is_ended_while_it_runs() -> None:
+    async def scenario(rig: Rig) -> None:
+        running = asyncio.create_task(rig.refused("was ended while it was being renewed"))
+        await asyncio.sleep(0.0015)
+        rig.phone.registration.lost("the server says so")
+        await running
+
+    play(scenario)
+
+
 def test_no_port_left() -> None:
     async def scenario(rig: Rig) -> None:
         await rig.refused("all 1 protected ports of 10.0.0.1 are taken")
