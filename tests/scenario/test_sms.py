@@ -80,3 +80,26 @@ def test_an_international_number_is_shown_as_such() -> None:
         assert lab.server.sms.control.pending("bob@ims.test") == 0
 
     play(scenario)
+
+
+def test_a_phone_that_sends_short_messages_gets_them_whatever_its_registration_says() -> None:
+    async def scenario(lab: Lab) -> None:
+        (alice,) = await phones(lab, "alice")
+        bob = await phone(lab, "bob")
+        await bob.register(params="")
+        await alice.accepted(alice.submit("0600000002", "as text"))
+        message = await bob.peer.expect("MESSAGE")
+        assert message.request.body == b"as text"
+        bob.peer.respond(message, 200)
+        await bob.accepted(bob.submit("0600000001"))
+        await (await alice.receive()).acknowledge()
+        await alice.accepted(alice.submit("0600000002", "as SMS"))
+        received = await bob.receive()
+        assert received.text == "as SMS"
+        await received.acknowledge()
+        await bob.register(expires=0)
+        await bob.register(params="")
+        await alice.accepted(alice.submit("0600000002", "as text again"))
+        bob.peer.respond(await bob.peer.expect("MESSAGE"), 200)
+
+    play(scenario)

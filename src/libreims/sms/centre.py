@@ -22,12 +22,12 @@ from libreims.proto.sms.rp_cause import RpCause
 from libreims.proto.sms.timestamp import Timestamp
 from libreims.sms.errors import SmsRefused
 from libreims.sms.events import PendingChanged
-from libreims.sms.pending import Origin, Pending, Submission
+from libreims.sms.ledger import Ledger
+from libreims.sms.pending import Pending, Submission
 from libreims.sms.port import Outcome, SmsBearer
 from libreims.sms.queue import Item, SubscriberQueue
 from libreims.sms.receiver import receivers
-from libreims.sms.recent import Fate, Recent
-from libreims.sms.seen import Seen
+from libreims.sms.recent import Fate
 from libreims.sms.status_report import status_report
 from libreims.store.port import Store, StoreError
 from libreims.users.admin import UserChanged
@@ -80,10 +80,7 @@ class SmsCentre:
         self._bus = bus
         self._queues: dict[str, SubscriberQueue] = {}
         self._items: dict[str, Item] = {}
-        self._by_submission: dict[tuple[str, int, str], str] = {}
-        self._by_request: dict[Submission, str] = {}
-        self._recent = Recent()
-        self._seen = Seen(store, clock, utc)
+        self._ledger = Ledger(store, clock, utc)
         self._expiry: Expiry[str] = Expiry(clock, self._expired)
         self._ready: dict[str, None] = {}
         self._soon: Cancellable | None = None
@@ -178,15 +175,8 @@ class SmsCentre:
             queue = self._queues[pending.impi] = SubscriberQueue(pending.impi, self)
         queue.add(item)
         self._expiry.start(pending.id, max(0.0, pending.expires_at - self.utc()))
-        self._index(pending)
+        self._ledger.enter(pending)
         return item
-
-    def _index(self, pending: Pending) -> None:
-        origin = pending.origin
-        if origin is not None:
-            self._by_request[origin.submission] = pending.id
-            if origin.destination is not None:
-                self._by_submission[_submission(origin)] = pending.id
 
     # -- what is known of messages ---------------------------------------------------------------------
 
@@ -202,16 +192,16 @@ class SmsCentre:
 
     def came_in(self, submission: Submission) -> bool:
         """Whether this MESSAGE has been accepted before."""
-        return submission in self._by_request or submission in self._seen or submission in self._recent
+        return self._ledger.came_in(submission)
 
     def submitted(self, impi: str, reference: int, destination: str) -> Pending | None:
         """The message that is held from this user with this TP-MR to this number; the newest of several."""
-        id = self._by_submission.get((impi, reference, destination))
+        id = self._ledger.waiting(impi, reference, destination)
         return self._items[id].pending if id is not None else None
 
     def fate(self, impi: str, reference: int, destination: str) -> Fate | None:
         """What became of such a message, where it has gone lately."""
-        return self._recent.fate(impi, reference, destination)
+        return self._ledger.fate(impi, reference, destination)
 
     # -- changes of messages ---------------------------------------------------------------------------
 
@@ -294,8 +284,8 @@ class SmsCentre:
             with self._store.transaction():
                 for item in items:
                     self._records.delete(item.pending.id)
-                    if item.restored and item.pending.origin is not None:
-                        self._seen.note(item.pending.id, item.pending.origin)
+                    if item.restored:
+                        self._ledger.close_account(item.pending)
                 for report in reports:
                     self._records.put(report.id, report.record())
         except StoreError:
@@ -315,13 +305,7 @@ class SmsCentre:
     def _forget(self, pending: Pending, fate: Fate) -> None:
         del self._items[pending.id]
         self._expiry.stop(pending.id)
-        origin = pending.origin
-        if origin is not None:
-            self._recent.note(origin, fate)
-            if self._by_request.get(origin.submission) == pending.id:
-                del self._by_request[origin.submission]
-            if origin.destination is not None and self._by_submission.get(_submission(origin)) == pending.id:
-                del self._by_submission[_submission(origin)]
+        self._ledger.leave(pending, fate)
         queue = self._queues.get(pending.impi)
         if queue is not None and not len(queue):
             queue.close()
@@ -381,7 +365,7 @@ class SmsCentre:
                 self.log.error(f"the record of SMS {id} cannot be read and is left alone: {error}")
                 continue
             self._enter(pending).restored = True
-        self._seen.restore()
+        self._ledger.restore()
         now = self.utc()
         for item in list(self._items.values()):
             if item.pending.expires_at <= now:
@@ -397,16 +381,11 @@ class SmsCentre:
     def close(self) -> None:
         """Stop the timers; the messages stay in the store."""
         self._expiry.clear()
-        self._seen.close()
+        self._ledger.close()
         if self._soon is not None:
             self._soon.cancel()
         for queue in self._queues.values():
             queue.close()
-
-
-def _submission(origin: Origin) -> tuple[str, int, str]:
-    assert origin.destination is not None
-    return origin.impi, origin.reference, origin.destination.number
 
 
 def _congested(why: str) -> SmsRefused:

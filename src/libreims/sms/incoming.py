@@ -111,6 +111,7 @@ class IncomingMessages:
             else:
                 self._originating.malformed(phone, error.reference, error)
             return
+        self._bearer.spoke(phone.binding)
         match message:
             case RpData():
                 self._data(transaction, message, phone)

@@ -85,6 +85,8 @@ class OverIp:
         self._log = log
         self._reference = 0
         self._sent: OrderedDict[tuple[str, int], Attempt] = OrderedDict()
+        self._speakers: dict[int, float] = {}
+        """Phones that sent RP messages without having said that they do SMS over IP: when they registered."""
 
     # -- who can be reached (`port.SmsBearer`) -----------------------------------------------------------
 
@@ -93,11 +95,28 @@ class OverIp:
         found = [each for each in receivers(self._users, pending) if serves(each)]
         reachable = self._bindings.reachable(found, emergency=pending.sos)
         if len(reachable) > 1:
-            reachable.sort(key=lambda binding: (-binding.q, not binding.features.sms))
+            reachable.sort(key=lambda binding: (-binding.q, not self.speaks(binding)))
         return [
-            Phone(each.number, f"{each.impi} at {each.contact}", not each.features.sms, each.registered_at)
+            Phone(each.number, f"{each.impi} at {each.contact}", not self.speaks(each), each.registered_at)
             for each in reachable
         ]
+
+    def speaks(self, binding: Binding) -> bool:
+        """Whether a phone does SMS over IP: it said so when it registered, or it has done so."""
+        return binding.features.sms or self._speakers.get(binding.number) == binding.registered_at
+
+    def spoke(self, binding: Binding) -> None:
+        """A phone has sent an RP message."""
+        if self.speaks(binding):
+            return
+        known = self._bindings.by_number
+        if len(self._speakers) > len(self._bindings):
+            self._speakers = {each: when for each, when in self._speakers.items() if known(each) is not None}
+        self._speakers[binding.number] = binding.registered_at
+        self._log.info(
+            f"{binding.impi} at {binding.contact} sends SMS over IP without +g.3gpp.smsip in its "
+            "registration: it gets them so as well"
+        )
 
     def absent(self, pending: Pending) -> str:
         """See `SmsBearer`."""

@@ -27,7 +27,7 @@ from libreims.sms.destination import Destinations, Receiver
 from libreims.sms.errors import SmsRefused
 from libreims.sms.events import SmsReceived
 from libreims.sms.messages import Letter, Messages, Reply
-from libreims.sms.over_ip import place_of
+from libreims.sms.over_ip import OverIp, place_of
 from libreims.sms.parties import Sender
 from libreims.sms.pending import Origin, Pending
 from libreims.sms.port import Delivered
@@ -88,6 +88,7 @@ class Pager:
         messages: Messages,
         destinations: Destinations,
         bindings: Bindings,
+        bearer: OverIp,
         centre: SmsCentre,
         submissions: Submissions,
         trunk: ToTrunk,
@@ -101,6 +102,7 @@ class Pager:
         self._messages = messages
         self._destinations = destinations
         self._bindings = bindings
+        self._bearer = bearer
         self._centre = centre
         self._submissions = submissions
         self._trunk = trunk
@@ -135,9 +137,10 @@ class Pager:
         subscriber, entry = receiver
         is_text = page.text is not None
         bindings = self._bindings.reachable((Found(subscriber, entry),))
-        bindings.sort(key=lambda binding: (-binding.q, not (is_text and binding.features.sms)))
+        speaks = self._bearer.speaks
+        bindings.sort(key=lambda binding: (-binding.q, not (is_text and speaks(binding))))
         waits = is_text and self._centre.waits(subscriber.impi, entry.key)
-        if bindings and not waits and not (is_text and bindings[0].features.sms):
+        if bindings and not waits and not (is_text and speaks(bindings[0])):
             self._pass_on(page, receiver, bindings[0])
         elif is_text:
             self._keep(page, receiver)

@@ -65,6 +65,7 @@ class SmsService:
             messages,
             destinations,
             bindings,
+            bearer,
             self.centre,
             submissions,
             to_trunk,
