@@ -33,6 +33,10 @@ QUEUE: Final = 8 << 20
 """Characters that may wait for a client that does not read."""
 HIGH: Final = 1 << 20
 """Characters that have to be sent before the next request is read."""
+HANDSHAKE: Final = 10.0
+"""Seconds until a connection has to be a WebSocket, the handshake of TLS included."""
+TURN: Final = 0.002
+"""Seconds of one client's requests before everybody else has a turn: media must not wait for them."""
 CLOSING: Final = 1.0
 """Seconds for the last messages, and for the closing handshake."""
 METRICS: Final = "/metrics"
@@ -56,6 +60,8 @@ class WebSocketServer:
         logger = logging.Logger("aiohttp.server")
         logger.addHandler(_ToLog(log))
         self._http = web.Server(self._serve, access_log=None, logger=logger)
+        self._strangers: dict[asyncio.BaseProtocol, asyncio.TimerHandle] = {}
+        """Connections that may still become a WebSocket, and when it is too late for that."""
         self._listening: asyncio.Server | None = None
 
     def __len__(self) -> int:
@@ -76,18 +82,40 @@ class WebSocketServer:
             raise LibreImsError(
                 f"com_addr {text(address)}: {error.strerror or error}; {_remedy(error)}"
             ) from None
-        self._listening = await asyncio.get_running_loop().create_server(self._accept, sock=listener, ssl=tls)
+        self._listening = await asyncio.get_running_loop().create_server(
+            self._accept,
+            sock=listener,
+            ssl=tls,
+            ssl_handshake_timeout=HANDSHAKE if tls is not None else None,
+        )
 
     def _accept(self) -> asyncio.BaseProtocol:
-        """One more TCP connection; those that never become a WebSocket count too."""
+        """One more TCP connection; those that never become a WebSocket count too, for a while."""
         if len(self._http.connections) >= 2 * CONNECTIONS:
             return _Refusal()
-        return self._http()
+        protocol = self._http()
+        loop = asyncio.get_running_loop()
+        self._strangers[protocol] = loop.call_later(HANDSHAKE, self._overdue, protocol)
+        return protocol
+
+    def _overdue(self, protocol: web.RequestHandler) -> None:
+        """A connection that is no WebSocket by now will not become one."""
+        del self._strangers[protocol]
+        transport = protocol.transport
+        if transport is not None:  # it has not gone by itself
+            host, port = _peer(transport)
+            self._log.info(
+                f"{text((host, port))}: no WebSocket handshake within {HANDSHAKE:g} s, connection closed"
+            )
+            transport.abort()
 
     async def stop(self) -> None:
         """Send what has still to be sent, say good-bye, close."""
         if self._listening is not None:
             self._listening.close()
+        for deadline in self._strangers.values():
+            deadline.cancel()
+        self._strangers.clear()
         pipes = tuple(self._pipes)
         if pipes:
             await asyncio.wait([asyncio.ensure_future(each.finish()) for each in pipes], timeout=2 * CLOSING)
@@ -95,6 +123,12 @@ class WebSocketServer:
         self._listening = None
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        response = await self._answer(request)
+        if not isinstance(response, web.WebSocketResponse):
+            response.force_close()  # else it could stay for an hour, in the place of a client
+        return response
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == METRICS and "Upgrade" not in request.headers:
             page = self._metrics()
             if page is None:
@@ -121,6 +155,9 @@ class WebSocketServer:
             await websocket.prepare(request)
         except ConnectionError:  # it has gone already
             return web.Response(status=400)
+        deadline = self._strangers.pop(request.protocol, None)
+        if deadline is not None:
+            deadline.cancel()
         pipe = Pipe(websocket, request, self._log)
         self._pipes.add(pipe)
         try:
@@ -136,9 +173,7 @@ class Pipe:
     def __init__(self, websocket: web.WebSocketResponse, request: web.BaseRequest, log: LayerLog) -> None:
         self._websocket = websocket
         self._transport = request.transport
-        peer = self._transport.get_extra_info("peername") if self._transport is not None else None
-        host, port = peer[:2] if peer else ("?", 0)
-        self._host = host.removeprefix("::ffff:")
+        self._host, port = _peer(self._transport)
         self.name = text((self._host, port))
         self._log = log
         self._queue: deque[str] = deque()
@@ -151,7 +186,9 @@ class Pipe:
     async def run(self, connect: Connect) -> None:
         """Until either side ends it."""
         connection = connect(self.name, self._host, self.send, self.close)
-        writer = asyncio.get_running_loop().create_task(self._write())
+        loop = asyncio.get_running_loop()
+        writer = loop.create_task(self._write())
+        turn = loop.time()
         try:
             connection.open()
             async for frame in self._websocket:
@@ -161,6 +198,9 @@ class Pipe:
                 for message in connection.messages(frame.data):
                     connection.process(message)
                     await self._drained.wait()
+                    if loop.time() > turn + TURN:
+                        await asyncio.sleep(0)
+                        turn = loop.time()
                     if self._ending:
                         return
         finally:
@@ -277,6 +317,13 @@ def _listener(address: Address, log: LayerLog) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def _peer(transport: asyncio.BaseTransport | None) -> Address:
+    """Who is at the other end; an IPv4 address as such, also on a socket for both."""
+    peer = transport.get_extra_info("peername") if transport is not None else None
+    host, port = peer[:2] if peer else ("?", 0)
+    return host.removeprefix("::ffff:"), port
 
 
 def _remedy(error: OSError) -> str:

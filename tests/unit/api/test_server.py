@@ -1,8 +1,10 @@
 """`api.server`: real sockets, with a client that is not ours."""
 
 import asyncio
+import contextlib
 import errno
 import gc
+import itertools
 import os
 import socket
 import ssl
@@ -319,3 +321,57 @@ async def test_a_port_that_needs_rights_and_a_machine_without_ipv6(monkeypatch: 
     assert server.addresses[0][0] == "0.0.0.0"
     assert "this machine has no IPv6" in log.ring.since(0)[1][-1].message
     await server.stop()
+
+
+async def test_a_connection_that_never_becomes_a_websocket_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "HANDSHAKE", 0.2)
+    async with serving() as served, served.client() as client:
+        silent = await asyncio.open_connection(served.host, served.port)
+        slow = await asyncio.open_connection(served.host, served.port)
+        slow[1].write(HANDSHAKE)  # the empty line never comes
+        async with asyncio.timeout(10):
+            with contextlib.suppress(ConnectionError):
+                assert await silent[0].read() == b""
+            with contextlib.suppress(ConnectionError):
+                assert await slow[0].read() == b""
+        assert served.lab.log_text().count("no WebSocket handshake within 0.2 s") == 2
+        assert "products" in await client.ask("license")  # a WebSocket stays
+        assert not served.server._strangers
+
+
+async def test_an_answer_that_is_no_websocket_ends_its_connection() -> None:
+    """A page that is fetched once must not keep a place for an hour."""
+    async with serving("com_metrics: true") as served:
+        reader, writer = await asyncio.open_connection(served.host, served.port)
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
+        async with asyncio.timeout(10):
+            assert b"\r\nConnection: close\r\n" in await reader.read()
+        writer.close()
+
+
+async def test_a_client_with_many_requests_at_once_leaves_turns_for_others() -> None:
+    """Thousands of small messages can come in one packet; media packets must not wait for all of them."""
+    async with serving(config=QUIET) as served, served.client() as client:
+        begun = served.lab.server.api.dispatcher.table
+        found, handled = begun.find, [0]
+
+        def counting(name: str) -> object:
+            handled[0] += 1
+            return found(name)
+
+        begun.find = counting  # type: ignore[method-assign,assignment]
+        loop = asyncio.get_running_loop()
+        between: list[int] = []
+
+        def turn() -> None:
+            between.append(handled[0])
+            if handled[0] < 2000:
+                loop.call_soon(turn)
+
+        await client.say([{"message": "config_get"}] * 1000)
+        await client.say([{"message": "config_get"}] * 1000)
+        turn()
+        for _ in range(2000):
+            await client.hear()
+        steps = [later - earlier for earlier, later in itertools.pairwise(between)]
+        assert max(steps) < 500
