@@ -60,7 +60,7 @@ class Operator:
                 duration=dice.choice((None, 2.0)),
             )
             return
-        dialogs = control.dialog_get()
+        dialogs = list(control.dialog_get())
         target = dice.choice(dialogs).session_id if dialogs and dice.random() < 0.8 else "*"
         control.dialog_set(
             target,

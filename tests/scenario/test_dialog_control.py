@@ -59,7 +59,10 @@ async def hung_up(caller: Peer, mo: Dialog, callee: Peer | None = None) -> None:
 def test_both_legs_of_a_call_are_dialogs_that_name_each_other() -> None:
     async def scenario(lab: Lab) -> None:
         alice, bob = await lab.registered("alice", "bob")
-        get = lab.server.control.dialog_get
+
+        def get(session_id: str | None = None) -> list[DialogView]:
+            return list(lab.server.control.dialog_get(session_id))
+
         assert get() == []
         mo, _ = await connected(alice, bob)
         first, second = get()
@@ -127,7 +130,7 @@ def test_the_dialog_of_who_answers_is_named_when_several_ring() -> None:
         one.respond(await one.expect_cancel(), 487)
         mo = alice.ack(call, await call.response(200))
         await asyncio.sleep(0.1)
-        dialogs = lab.server.control.dialog_get()
+        dialogs = list(lab.server.control.dialog_get())
         started = [each for each in dialogs if each.type == "mt call" and each.state == "start"]
         assert len(dialogs) == 3 and len(started) == 1
         assert dialogs[0].mt_dialog == started[0].session_id
@@ -180,7 +183,7 @@ def test_stop_before_the_answer() -> None:
         call = alice.send("INVITE", f"sip:bob@{DOMAIN}", body=alice.sdp())
         bob.respond(await bob.expect("INVITE"), 180)
         await call.response(180)
-        first = lab.server.control.dialog_get()[0]
+        first = next(lab.server.control.dialog_get())
         lab.server.control.dialog_set(first.session_id, "stop", code=486)
         refusal = await call.final()
         assert refusal.status == 486 and refusal.get("Reason") == "SIP;cause=486"
@@ -198,7 +201,7 @@ def test_mistakes_are_named() -> None:
         with pytest.raises(LibreImsError, match=r"session_id: there is no dialog$"):
             control.dialog_set("*", "stop")
         mo, _ = await connected(alice, bob)
-        name = control.dialog_get()[0].session_id
+        name = next(control.dialog_get()).session_id
         control.dialog_set(name, "session-expires-stop")
         for session_id, action, parameters, text in (
             ("*", "explode", {}, "action: 'explode' is none of stop, answer"),
@@ -316,7 +319,7 @@ def test_rtp_and_rtcp_are_held_back_and_let_go() -> None:
         assert await heard() == (2, 1)
         control.dialog_set("*", "media", rtp=False)
         assert await heard() == (0, 1)
-        (media,) = control.dialog_get()[0].medias
+        (media,) = next(control.dialog_get()).medias
         assert media.rtp_block and not media.rtcp_block
         control.dialog_set("*", "media", rtcp=False, media="audio")
         assert await heard() == (0, 0)
@@ -417,7 +420,11 @@ def test_a_change_of_the_caller_while_the_servers_waits_is_kept() -> None:
         assert [bool(each.port) for each in described(again.request).media] == [True, False, True]
         alice.respond(again, 488)
         await asyncio.sleep(5)
-        assert [each.type for each in lab.server.control.dialog_get()[0].medias] == ["audio", "video", "text"]
+        assert [each.type for each in next(lab.server.control.dialog_get()).medias] == [
+            "audio",
+            "video",
+            "text",
+        ]
         assert not alice.incoming
         await hung_up(alice, mo)
 
@@ -836,7 +843,7 @@ def test_media_before_the_answer_can_be_blocked_too() -> None:
         bob.respond(invite, 200, bob.sdp())
         mo = alice.ack(call, await call.response(200))
         await bob.expect_ack()
-        views = [lab.server.control.dialog_get(each.session_id)[0] for each in (first, second)]
+        views = [next(lab.server.control.dialog_get(each.session_id)) for each in (first, second)]
         assert [(each.medias[0].rtp_block, each.medias[0].rtcp_block) for each in views] == [
             (False, True),
             (False, False),

@@ -341,7 +341,7 @@ def test_nobody_answers_or_all_refuse() -> None:
         assert not lab.server.calls.sessions
         assert [each.state for each in lab.server.control.dialog_get()] == ["stop", "stop"]
         await asyncio.sleep(30)
-        assert lab.server.control.dialog_get(session_id) == []
+        assert list(lab.server.control.dialog_get(session_id)) == []
 
     play(scenario)
 

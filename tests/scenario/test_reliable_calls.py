@@ -314,7 +314,7 @@ def test_ringing_and_answer_wait_for_the_callers_resources() -> None:
     async def scenario(lab: Lab) -> None:
         alice, bob = await lab.registered("alice", "bob")
         call, invite, dialog = await reserving(alice, bob)
-        assert lab.server.control.dialog_get()[0].medias[0].qos == "pending"
+        assert next(lab.server.control.dialog_get()).medias[0].qos == "pending"
         bob.respond(invite, 180)
         await asyncio.sleep(1)
         bob.respond(invite, 200)
@@ -325,7 +325,7 @@ def test_ringing_and_answer_wait_for_the_callers_resources() -> None:
         await call.response(180)
         await call.response(200)
         alice.send_ack(dialog, 1)
-        assert lab.server.control.dialog_get()[0].medias[0].qos == "erab_set"
+        assert next(lab.server.control.dialog_get()).medias[0].qos == "erab_set"
         await bob.expect_ack()
         await hung_up(alice, dialog, bob)
 

@@ -211,7 +211,9 @@ def test_the_action_session_expires_stop() -> None:
     async def scenario(lab: Lab) -> None:
         alice, bob = await lab.registered("alice", "bob")
         mo, _ = await connected(alice, bob, headers=(*SAYS_UPDATE, TIMER))
-        lab.server.control.dialog_set(lab.server.control.dialog_get()[0].session_id, "session-expires-stop")
+        lab.server.control.dialog_set(
+            next(lab.server.control.dialog_get()).session_id, "session-expires-stop"
+        )
         await asyncio.sleep(1000)
         assert not alice.incoming and not bob.incoming
         await hung_up(alice, mo, bob)

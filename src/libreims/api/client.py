@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ def drop(text: str) -> None:
 class Client:
     """What the server remembers about one of them."""
 
-    __slots__ = ("connected", "events", "log_position", "log_waiting", "name", "send")
+    __slots__ = ("connected", "events", "log_position", "log_waiting", "name", "procedures", "send")
 
     def __init__(self, name: str, send: Callable[[str], None] = drop) -> None:
         self.name = name
@@ -30,3 +31,5 @@ class Client:
         """Index of the first log entry that `log_get` has not looked at for this client; -1 at first."""
         self.log_waiting: Callable[[], None] | None = None
         """Answers the `log_get` that still waits."""
+        self.procedures: set[asyncio.Task[None]] = set()
+        """What takes several turns of the event loop; later requests of a connection wait for it."""

@@ -6,6 +6,7 @@ answer but the events that the client has registered for.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -115,6 +116,11 @@ class Connection:
             self._refuse(message if isinstance(message, dict) else {}, NOT_DONE)
         else:
             self._dispatcher.submit(self.client, message, self._answer)
+
+    async def settled(self) -> None:
+        """Until what takes several turns has been answered: answers keep the order of their requests."""
+        while self.client.procedures:
+            await asyncio.wait(self.client.procedures)
 
     def _answer(self, frame: Frame) -> None:
         if self.client.connected:

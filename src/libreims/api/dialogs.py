@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from libreims.api.client import Client
 from libreims.api.services import ApiServices
-from libreims.api.table import Command, Members, Parameter
+from libreims.api.slices import in_slices
+from libreims.api.table import Command, Members, Parameter, Result
 from libreims.api.views import dialog
 from libreims.config.kinds import Boolean, Integer, Number, Text
 
@@ -81,9 +82,9 @@ class DialogCommands:
         parameters.setdefault("sdp_file", sip_file)
         return {"session_id": self._dialogs.mt_call(**parameters)}
 
-    def get(self, client: Client, session_id: str | None = None) -> Members:
+    def get(self, client: Client, session_id: str | None = None) -> Result:
         """All dialogs, or one."""
-        return {"dialogs": [dialog(each) for each in self._dialogs.dialog_get(session_id)]}
+        return in_slices("dialogs", self._dialogs.dialog_get(session_id), dialog)
 
     def set(self, client: Client, session_id: str, action: str, **parameters: Any) -> Members:
         """Any action."""

@@ -15,7 +15,7 @@ from libreims.api.client import Client, Frame
 from libreims.api.redact import redacted
 from libreims.api.schedule import Job, Schedule
 from libreims.api.services import ApiServices
-from libreims.api.table import REQUEST, Deferred, Members, Table, bind, read
+from libreims.api.table import REQUEST, Deferred, Members, Table, bind, ignored, read
 from libreims.base.errors import LibreImsError, Reject
 
 Answer = Callable[[Frame], None]
@@ -29,7 +29,6 @@ class Dispatcher:
         self.table = table
         self._services = services
         self._log = services.log.layer("com")
-        self._tasks: set[asyncio.Task[None]] = set()
         self.left: Callable[[Client], None] = lambda client: None
         """Told when a client has gone."""
         self.schedule = Schedule(services.clock, services.clock.time(), self._run)
@@ -92,8 +91,8 @@ class Dispatcher:
             self.show("FROM", client, message)
         envelope = read(REQUEST, message)
         invocation = bind(command, message, self._services.config.directory)
-        for ignored in () if command.quiet else invocation.ignored:
-            self._log.info(f"{client.name}: {name} has no parameter {ignored[:80]!r}, it is ignored")
+        for line in () if command.quiet else ignored(name, invocation.ignored):
+            self._log.info(f"{client.name}: {line}")
         return Job(client, message, invocation, answer, **envelope)
 
     def _run(self, job: Job) -> None:
@@ -140,8 +139,8 @@ class Dispatcher:
         """A handler that waits, as a deferred answer."""
         deferred = Deferred(lambda: task.cancel())
         task = asyncio.get_running_loop().create_task(self._wait(job, procedure, deferred))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        job.client.procedures.add(task)
+        task.add_done_callback(job.client.procedures.discard)
         task.add_done_callback(lambda task: procedure.close())  # given up, it may not have begun
         return deferred
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from libreims.api.client import Client
 from libreims.api.services import ApiServices
-from libreims.api.table import Command, Members
+from libreims.api.slices import in_slices
+from libreims.api.table import Command, Members, Result
 from libreims.ipsec.view import AssociationView
 
 
@@ -20,9 +21,9 @@ class IpsecCommands:
     def __init__(self, services: ApiServices) -> None:
         self._views = services.ipsec
 
-    def show(self, client: Client) -> Members:
+    def show(self, client: Client) -> Result:
         """All of them."""
-        return {"SAs": [association(each) for each in self._views.associations()]}
+        return in_slices("SAs", self._views.associations(), association)
 
 
 def association(view: AssociationView) -> Members:

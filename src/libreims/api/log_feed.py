@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from libreims.api.client import Client, Frame
 from libreims.api.table import Deferred, Members
-from libreims.api.wire import encode
+from libreims.api.wire import Prepared, encode
 from libreims.base.clock import Cancellable, Clock
 from libreims.base.log import Log
 from libreims.base.log_options import LEVELS
@@ -23,8 +23,10 @@ from libreims.config.store import ConfigStore
 
 GATHER: Final = 0.02
 """Seconds from the first new entry to the look at all of them."""
-SCAN: Final = 4096
+SCAN: Final = 512
 """Entries that are looked at in one go."""
+TURN: Final = 0.002
+"""Seconds of looking before everybody else has a turn: with many clients media must not wait for the last."""
 PREPARED: Final = 1024
 """Entries whose form for responses is kept, because several clients mostly read the same ones."""
 MAX_SIZE: Final = 1 << 20
@@ -64,8 +66,12 @@ class LogFeed:
         self.clock = clock
         self._config = config
         self._waiting: dict[LogRequest, None] = {}
+        self._due: list[LogRequest] = []
+        """Those of them that have not looked yet since the log woke the feed."""
+        self._again = False
+        """One of them has not read everything in the last round."""
         self._timer: Cancellable | None = None
-        self._prepared: dict[int, tuple[Frame, int]] = {}
+        self._prepared: dict[int, tuple[Frame, str]] = {}
         self._form: tuple[str, bool] = ("", False)
 
     def wait(self, request: LogRequest) -> None:
@@ -80,8 +86,12 @@ class LogFeed:
         if not self._waiting and self._timer is None:
             self.log.ring.wake = None
 
-    def look_soon(self) -> None:
+    def look_again(self) -> None:
         """There is more than one look takes in."""
+        self._again = True
+        self._serve_soon()
+
+    def _serve_soon(self) -> None:
         if self._timer is None:
             self._timer = self.clock.call_later(0, self._serve)
 
@@ -91,9 +101,19 @@ class LogFeed:
 
     def _serve(self) -> None:
         self._timer = None
-        for request in tuple(self._waiting):
-            request.look()
-        if self._waiting and self._timer is None:
+        if not self._due:
+            self._due = list(reversed(self._waiting))
+            self._again = False
+        end = self.clock.time() + TURN
+        while self._due:
+            request = self._due.pop()
+            if request in self._waiting:
+                request.look()
+            if self.clock.time() > end:
+                break
+        if self._due or self._again:
+            self._serve_soon()
+        elif self._waiting:
             self.log.ring.wake = self._woken
 
     @property
@@ -101,8 +121,8 @@ class LogFeed:
         """`com_log_us`."""
         return self._config.current.com_log_us
 
-    def prepare(self, index: int, entry: LogEntry) -> tuple[Frame, int]:
-        """An entry as responses have it, and how many octets it takes there."""
+    def prepare(self, index: int, entry: LogEntry) -> tuple[Frame, str]:
+        """An entry as responses have it, and its JSON text."""
         settings = self._config.current
         form = (settings.com_name, settings.com_log_us)
         if form != self._form:
@@ -111,7 +131,7 @@ class LogFeed:
         made = self._prepared.get(index)
         if made is None:
             frame = _frame(index, entry, *form)
-            made = (frame, len(encode(frame)) + 1)
+            made = (frame, encode(frame))
             while len(self._prepared) >= PREPARED:
                 del self._prepared[next(iter(self._prepared))]
             self._prepared[index] = made
@@ -122,6 +142,7 @@ class LogRequest:
     """One `log_get`."""
 
     __slots__ = (
+        "_all_read",
         "_client",
         "_entries",
         "_feed",
@@ -165,9 +186,10 @@ class LogRequest:
         self._short = short
         self._headers = headers
         self._max_size = (max_size if max_size < LARGEST else LARGEST) - HEAD_SIZE
-        self._entries: list[Frame] = []
+        self._entries = Prepared()
         self._size = 0
         self._full = False
+        self._all_read = False
         self._lost = 0
         self._idle_from = feed.clock.time()
         self._timer: Cancellable | None = None
@@ -188,7 +210,7 @@ class LogRequest:
         if self._take():
             self._idle_from = self._feed.clock.time()
             self._arm()
-        if self._full or len(self._entries) >= self._min:
+        if self._full or (self._all_read and len(self._entries) >= self._min):
             self.finish()
 
     def finish(self) -> None:
@@ -222,20 +244,22 @@ class LogRequest:
             if self._full:
                 break
         client.log_position = position
-        if not self._full and position < ring.total:
-            self._feed.look_soon()
+        self._all_read = position >= ring.total
+        if not self._full and not self._all_read:
+            self._feed.look_again()
         return len(self._entries) > before
 
     def _add(self, index: int, entry: LogEntry) -> bool:
         """Add an entry; False where it has no room. A single one always has."""
-        frame, size = self._feed.prepare(index, entry)
+        frame, text = self._feed.prepare(index, entry)
         if self._short:
             frame = {**frame, "data": frame["data"][:1]}
-            size = len(encode(frame)) + 1
+            text = encode(frame)
+        size = len(text) + 1
         if self._entries and self._size + size > self._max_size:
             self._full = True
             return False
-        self._entries.append(frame)
+        self._entries.append(frame, text)
         self._size += size
         self._full = len(self._entries) >= self._max or self._size >= self._max_size
         return True
@@ -248,7 +272,7 @@ class LogRequest:
     def _idle(self) -> None:
         """The time of silence may be over; entries that came since it began have moved its end."""
         self._timer = None
-        if self._idle_from + self._timeout - self._feed.clock.time() > 1e-3:
+        if not self._all_read or self._idle_from + self._timeout - self._feed.clock.time() > 1e-3:
             self._arm()
         else:
             self.finish()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -61,11 +60,11 @@ def _layer(name: str, options: LayerOptions) -> dict[str, Any]:
     return members
 
 
-def change(log: Log, logs: object, ignore: Callable[[str], object]) -> LogOptions:
+def change(log: Log, logs: object, unknown: list[str]) -> LogOptions:
     """The options after a `config_set` with this `logs`; nothing has changed yet.
 
     Layers may stand in `layers` or, as older clients have it, directly in `logs`. Raises LibreImsError;
-    `ignore` gets a sentence for what means nothing here.
+    the names of members that mean nothing here are added to `unknown`.
     """
     if not isinstance(logs, dict):
         raise LibreImsError(f"logs: object expected, not {logs!r:.80}")
@@ -76,7 +75,7 @@ def change(log: Log, logs: object, ignore: Callable[[str], object]) -> LogOption
         inner = {}
     older = {name: value for name, value in logs.items() if _layers(name) and isinstance(value, dict)}
     for name, value in (older | inner).items():
-        reading.layer(name, value, ignore)
+        reading.layer(name, value, unknown)
     others: dict[str, Any] = {}
     for name, value in logs.items():
         if name in _SIZES:
@@ -90,9 +89,9 @@ def change(log: Log, logs: object, ignore: Callable[[str], object]) -> LogOption
                     "logs.count: cannot be changed while the program runs, com_log_count sets it"
                 )
         elif name != "layers" and name not in older and name not in _OF_OTHERS:
-            ignore(f"config_set has no parameter 'logs.{name[:80]}', it is ignored")
+            unknown.append(f"logs.{name}")
     if reading.problems:
-        raise LibreImsError("; ".join(reading.problems))
+        raise LibreImsError("; ".join(reading.problems[: Diagnosis.SHOWN]))
     return replace(log.options, layers=MappingProxyType(reading.layers), **others)
 
 
@@ -112,7 +111,7 @@ class _Reading:
         self.problems: list[str] = []
         self._reader = Reader(Diagnosis(), "")
 
-    def layer(self, name: str, value: object, ignore: Callable[[str], object]) -> None:
+    def layer(self, name: str, value: object, unknown: list[str]) -> None:
         """Take over the options of one layer, or of `all`."""
         path = f"logs.layers.{name[:80]}"
         names = _layers(name)
@@ -126,7 +125,7 @@ class _Reading:
         for option, given in value.items():
             kind = _LAYER.get(option)
             if kind is None:
-                ignore(f"config_set has no parameter '{path}.{option[:80]}', it is ignored")
+                unknown.append(f"{path}.{option}")
                 continue
             read = self.value(f"{path}.{option}", kind, given)
             if read is not None:

@@ -22,21 +22,44 @@ _SECRETS = frozenset(
 
 def redacted(frame: Frame, *, keys: bool = False) -> str:
     """The message as text, cut when it is long; `keys` allows those of security associations."""
-    text = encode(_without(frame, _SECRETS if keys else _SECRETS | _KEYS))
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(text)} characters)"
+    text = encode(_Copy(_SECRETS if keys else _SECRETS | _KEYS).of_object(frame))
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
-def _without(value: object, secrets: frozenset[str]) -> Frame:
-    cleaned = _clean(value, secrets)
-    assert isinstance(cleaned, dict)
-    return cleaned
+class _Copy:
+    """What of a message can be shown: without secrets, and no more than the log takes.
 
+    A response with ten thousand users must not cost what it would to show them.
+    """
 
-def _clean(value: object, secrets: frozenset[str]) -> object:
-    if isinstance(value, dict):
-        return {
-            name: HIDDEN if name in secrets else _clean(member, secrets) for name, member in value.items()
-        }
-    if isinstance(value, list | tuple):
-        return [_clean(member, secrets) for member in value]
-    return value
+    def __init__(self, secrets: frozenset[str]) -> None:
+        self._secrets = secrets
+        self._left = SHOWN + 1
+        """Characters, at least, that there is still room for."""
+
+    def of_object(self, value: Frame) -> Frame:
+        """An object with as many of its members as there is room for."""
+        copy: Frame = {}
+        for name, member in value.items():
+            if self._left <= 0:
+                break
+            self._left -= len(name)
+            shown = name[: SHOWN + 1]
+            copy[shown] = HIDDEN if name in self._secrets else self._of(member)
+        return copy
+
+    def _of(self, value: object) -> object:
+        self._left -= 1
+        if isinstance(value, dict):
+            return self.of_object(value)
+        if isinstance(value, list | tuple):
+            copy = []
+            for element in value:
+                if self._left <= 0:
+                    break
+                copy.append(self._of(element))
+            return copy
+        if isinstance(value, str):
+            self._left -= len(value)
+            return value[: SHOWN + 1]
+        return value

@@ -197,6 +197,7 @@ class Pipe:
                     break
                 for message in connection.messages(frame.data):
                     connection.process(message)
+                    await connection.settled()
                     await self._drained.wait()
                     if loop.time() > turn + TURN:
                         await asyncio.sleep(0)

@@ -8,7 +8,7 @@ from libreims.api.authentication import TYPE
 from libreims.api.client import Client
 from libreims.api.log_settings import change, shown
 from libreims.api.services import ApiServices
-from libreims.api.table import Command, Members, Parameter
+from libreims.api.table import Command, Members, Parameter, ignored
 from libreims.base.errors import LibreImsError
 from libreims.config.declare import WORKS, Prop, declarations
 from libreims.config.kinds import Anything
@@ -63,17 +63,17 @@ class SettingsCommands:
     def set(self, client: Client, changes: dict[str, Any], logs: object = None) -> Members:
         """All of the changes or, where one is wrong, none."""
         known = declarations(Settings)
-        for name in changes:
-            if name not in known:
-                self._com.info(f"{client.name}: config_set has no parameter {name[:80]!r}, it is ignored")
+        unknown = [name for name in changes if name not in known]
         problems: list[str] = []
         locked = logs is not None and self._config.current.com_log_lock
         log_change = None
         if logs is not None and not locked:
             try:
-                log_change = change(self._log, logs, lambda text: self._com.info(f"{client.name}: {text}"))
+                log_change = change(self._log, logs, unknown)
             except LibreImsError as error:
                 problems.append(str(error))
+        for line in ignored("config_set", unknown):
+            self._com.info(f"{client.name}: {line}")
         try:
             updated = self._config.changed(
                 {name: value for name, value in changes.items() if name in known}, self._com.info

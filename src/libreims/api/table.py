@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from libreims.api.client import Client, Frame
@@ -20,6 +21,9 @@ from libreims.config.source import Diagnosis
 
 NAME_SHOWN: Final = 200
 """Characters of an unknown name in a response."""
+
+IGNORED_SHOWN: Final = 10
+"""Lines in the log about parameters that a message does not have."""
 
 Members = dict[str, Any]
 """What a handler adds to a response."""
@@ -169,6 +173,16 @@ def bind(command: Command, message: Frame, directory: str = "") -> Invocation:
         arguments[command.rest] = others
         others = {}
     return Invocation(command, arguments, tuple(others))
+
+
+def ignored(command: str, names: Iterable[str]) -> Iterator[str]:
+    """Lines for the log about parameters that a message does not have; a few, whatever somebody sends."""
+    left = iter(names)
+    for name in islice(left, IGNORED_SHOWN):
+        yield f"{command} has no parameter {name[:80]!r}, it is ignored"
+    more = sum(1 for _ in left)
+    if more:
+        yield f"{command} does not have {more} more parameters either, they are ignored"
 
 
 def read(parameters: Iterable[Parameter], message: Frame, directory: str = "") -> dict[str, Any]:

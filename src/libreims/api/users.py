@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from libreims.api.client import Client
 from libreims.api.services import ApiServices
-from libreims.api.table import Command, Members, Parameter
+from libreims.api.slices import in_slices
+from libreims.api.table import Command, Members, Parameter, Result
 from libreims.api.views import UserViews
 from libreims.config.kinds import Anything, Boolean, Text
 from libreims.users.bindings import Cause
@@ -93,11 +94,11 @@ class UserCommands:
         self._dialogs = services.dialogs
         self._views = UserViews(services.config, services.bindings, services.sms.pending, services.ipsec)
 
-    def get(self, client: Client, registered_only: bool = False) -> Members:
+    def get(self, client: Client, registered_only: bool = False) -> Result:
         """All users, or those that have a binding."""
         remotes = self._dialogs.remotes()
         chosen = [each for each in self._users if not registered_only or self._bindings.of(each.impi)]
-        return {"users": [self._views.user(each, remotes) for each in chosen]}
+        return in_slices("users", chosen, lambda user: self._views.user(user, remotes))
 
     def add(self, client: Client, users: object) -> Members:
         """All of them or none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from libreims.base.errors import LibreImsError
@@ -32,9 +32,37 @@ def decode(text: str) -> object:
     return value
 
 
+class Prepared(list[Any]):
+    """A long array with the JSON text of each element, which is made when the element is added.
+
+    As a member of a message it costs `encode` nothing; `append` is the only way to change it.
+    """
+
+    __slots__ = ("texts",)
+
+    def __init__(self, elements: Iterable[Any] = ()) -> None:
+        super().__init__(elements)
+        self.texts = [_text(each) for each in self]
+
+    def append(self, element: Any, text: str | None = None) -> None:
+        """Add an element, with its text where that is there already."""
+        super().append(element)
+        self.texts.append(_text(element) if text is None else text)
+
+
 def encode(frame: Mapping[str, Any]) -> str:
     """The JSON text of a message; only ASCII, so that no client can mistake it."""
-    return json.dumps(frame, allow_nan=False, separators=(",", ":"))
+    if not any(value.__class__ is Prepared for value in frame.values()):
+        return _text(frame)
+    members = []
+    for name, value in frame.items():
+        text = f"[{','.join(value.texts)}]" if value.__class__ is Prepared else _text(value)
+        members.append(f"{_text(name)}:{text}")
+    return f"{{{','.join(members)}}}"
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 
 def depth(value: object) -> int:

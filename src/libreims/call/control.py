@@ -5,7 +5,7 @@ Python values in, frozen records out; a mistake is a LibreImsError that names th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from libreims.base.errors import LibreImsError, Reject
@@ -49,7 +49,7 @@ class DialogControl:
         self._config = config
         self.mt_call = originate.mt_call
 
-    def dialog_get(self, session_id: str | None = None) -> list[DialogView]:
+    def dialog_get(self, session_id: str | None = None) -> Iterator[DialogView]:
         """The dialogs that are on and those that ended in the last 30 s, or the one with this session id."""
         return self._history.views(session_id)
 

@@ -212,10 +212,14 @@ class History:
     def __len__(self) -> int:
         return len(self._records)
 
-    def views(self, session_id: str | None = None) -> list[DialogView]:
+    def views(self, session_id: str | None = None) -> Iterator[DialogView]:
         """The dialogs, or the one of this name, as readers see them; the oldest first."""
-        now = self.time()
-        return [view(each, now) for each in self if session_id is None or each.session_id == session_id]
+        if session_id is None:
+            chosen = iter(self)
+        else:
+            named = self.find(session_id)
+            chosen = iter(() if named is None else (named,))
+        return (view(each, self.time()) for each in chosen)
 
     def __iter__(self) -> Iterator[Record]:
         """The oldest first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -59,9 +60,10 @@ class AgreementViews:
         self.agreements: Agreements | None = None
         """Set by the composition root as soon as there is a tunnel."""
 
-    def associations(self) -> list[AssociationView]:
-        """Every association in force, those of offers too."""
-        return [view for agreement in self.agreements or () for view in _associations(agreement)]
+    def associations(self) -> Iterator[AssociationView]:
+        """Every association in force, those of offers too; of those agreements that there are now."""
+        agreements = tuple(self.agreements or ())
+        return (view for agreement in agreements for view in _associations(agreement))
 
     def of(self, binding: Binding) -> AgreementView | None:
         """What protects a registration; None for one without IPsec."""

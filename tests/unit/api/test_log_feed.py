@@ -1,5 +1,7 @@
 """`api.log_feed`: what a request wants, how an entry looks in a response; the rest is in `test_logs`."""
 
+import json
+
 import pytest
 
 from libreims.api.log_feed import PREPARED, Filter, LogFeed
@@ -39,7 +41,7 @@ def feed(text: str = "") -> LogFeed:
 
 def test_an_entry_is_made_once_for_all_clients() -> None:
     made = feed()
-    frame, size = made.prepare(3, ENTRY)
+    frame, text = made.prepare(3, ENTRY)
     assert frame == {
         "data": ["head", "one"],
         "timestamp": 1_000_500,
@@ -50,7 +52,7 @@ def test_an_entry_is_made_once_for_all_clients() -> None:
         "src": "IMS",
         "idx": 3,
     }
-    assert size > 100
+    assert json.loads(text) == frame
     assert made.prepare(3, ENTRY)[0] is frame
     for index in range(4, 3 * PREPARED):
         made.prepare(index, ENTRY)

@@ -32,14 +32,14 @@ def test_what_is_shown() -> None:
 def test_a_change_is_made_of_what_is_given_and_of_what_was() -> None:
     log = made("ims.level=debug,ims.max_size=9")
     ignored: list[str] = []
-    options = change(log, {"layers": {"IMS": {"key": 1}}, "path": "/y", "mib": 1, "odd": 1}, ignored.append)
+    options = change(log, {"layers": {"IMS": {"key": 1}}, "path": "/y", "mib": 1, "odd": 1}, ignored)
     assert options.layers["ims"].level == DEBUG
     assert options.layers["ims"].max_size == 9
     assert options.layers["ims"].key is True
     assert options.layers["sip"].level == WARN
     assert options.path == "/y"
     assert log.options.path == ""
-    assert ignored == ["config_set has no parameter 'logs.odd', it is ignored"]
+    assert ignored == ["logs.odd"]
 
 
 @pytest.mark.parametrize(
@@ -57,5 +57,11 @@ def test_a_change_is_made_of_what_is_given_and_of_what_was() -> None:
 )
 def test_mistakes_are_named(logs: object, why: str) -> None:
     with pytest.raises(LibreImsError) as refused:
-        change(made(), logs, lambda text: None)
+        change(made(), logs, [])
     assert str(refused.value).startswith(why)
+
+
+def test_many_mistakes_make_a_short_error() -> None:
+    with pytest.raises(LibreImsError) as refused:
+        change(made(), {"layers": {f"x{number}": {} for number in range(10_000)}}, [])
+    assert len(str(refused.value)) < 20_000

@@ -15,6 +15,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
 from libreims.api import server as server_module
+from libreims.api import slices
 from libreims.api.connection import Connection
 from libreims.base.errors import LibreImsError
 from libreims.base.log import Log
@@ -375,3 +376,17 @@ async def test_a_client_with_many_requests_at_once_leaves_turns_for_others() -> 
             await client.hear()
         steps = [later - earlier for earlier, later in itertools.pairwise(between)]
         assert max(steps) < 500
+
+
+async def test_long_answers_keep_their_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`users_get` of many users is made over several turns; what comes behind it waits."""
+    monkeypatch.setattr(slices, "SLICE", 1)
+    async with serving(config=QUIET) as served, served.client() as client:
+        await client.say([{"message": name} for name in ("users_get", "license", "users_get", "help")])
+        await client.say({"message": "stats"})
+        answers = [await client.hear() for _ in range(5)]
+        names = ["users_get", "license", "users_get", "help", "stats"]
+        assert [each["message"] for each in answers] == names
+        assert answers[0]["users"] == answers[2]["users"]
+        assert len(answers[0]["users"]) > 1
+        await client.say([{"message": "users_get"}] * 100)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from libreims.api.client import Client
-from libreims.api.table import Command, Deferred, Members, Parameter, Table, UnknownMessage, bind
+from libreims.api.table import Command, Deferred, Members, Parameter, Table, UnknownMessage, bind, ignored
 from libreims.base.errors import LibreImsError
 from libreims.config.kinds import Anything, Boolean, Integer, ListOf, Text
 
@@ -101,3 +101,11 @@ def test_a_deferred_answer_may_be_given_before_anyone_waits_for_it() -> None:
     later.then(got.append)
     later.complete({"a": 2})
     assert got == [{"a": 1}, {"a": 2}]
+
+
+def test_parameters_that_nobody_knows_take_a_few_lines_however_many_there_are() -> None:
+    assert list(ignored("help", ["colour"])) == ["help has no parameter 'colour', it is ignored"]
+    lines = list(ignored("help", [f"{number}" * 100 for number in range(500_000)]))
+    assert len(lines) == 11
+    assert lines[-1] == "help does not have 499990 more parameters either, they are ignored"
+    assert max(map(len, lines)) < 150

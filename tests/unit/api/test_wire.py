@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libreims.api.wire import DEPTH, InvalidJson, decode, depth, encode
+from libreims.api.wire import DEPTH, InvalidJson, Prepared, decode, depth, encode
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -65,3 +65,14 @@ def test_wide_is_not_deep() -> None:
 def test_any_text_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(InvalidJson):
         decode(text)
+
+
+def test_a_prepared_array_is_written_as_any_other() -> None:
+    elements = [{"a": [1, "ä"]}, None, 2]
+    array = Prepared(elements[:1])
+    array.append(None)
+    array.append(2, "2")
+    assert array == elements
+    frame = {"message": 'x"y', "logs": array, "none": Prepared(), "utc": 1.5}
+    assert decode(encode(frame)) == {"message": 'x"y', "logs": elements, "none": [], "utc": 1.5}
+    assert encode(frame) == encode({**frame, "logs": elements, "none": []})

@@ -12,7 +12,7 @@ from support.agreement_rig import SERVER, AgreementRig
 def test_without_ipsec_there_is_nothing_to_see() -> None:
     rig = AgreementRig()
     views = AgreementViews()
-    assert views.associations() == []
+    assert list(views.associations()) == []
     assert views.of(rig.register(rig.offer())) is None
 
 
@@ -23,7 +23,7 @@ def test_who_and_what() -> None:
     agreement = rig.offer()
     assert {each.ue_id for each in views.associations()} == {0}
     binding = rig.register(agreement)
-    rows = views.associations()
+    rows = list(views.associations())
     assert {each.ue_id for each in rows} == {binding.number}
     assert [(each.dir, each.src, each.dst) for each in rows] == [
         ("in", "10.0.1.1", SERVER),

@@ -137,7 +137,7 @@ def test_mt_call_and_dialogs() -> None:
             assert f"{session}  mt call  start" in await monitor.execute("dialog")
             index = (await monitor.execute("dialog")).split("\n")[-1].split()[0]
             assert await monitor.execute(f"dialog_set {index} media rtp=0") == "OK"
-            assert lab.server.control.dialog_get(session)[0].medias[0].rtp_block
+            assert next(lab.server.control.dialog_get(session)).medias[0].rtp_block
             assert await monitor.execute(f'dialog_set {index} stop code=16 reason="so it is"') == "OK"
             bye = await bob.expect("BYE")
             assert bye.request.get("Reason") == 'SIP;cause=16;text="so it is"'
