@@ -1,7 +1,7 @@
 """Five hundred short messages on their way while the server is killed (SIGKILL) again and again.
 
 No message that was answered 202 is lost.  One comes twice only where the protocol allows it: its RP-ACK had
-no answer when the server died.  `LIBREIMS_KILLS` for more rounds.
+no answer when the server died.  `LIBREIMS_KILLS` for more of it, with 125 messages for each.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from libreims.proto.sms.tpdu import decode_to_phone as decode_tpdu
 from libreims.proto.sms.user_data import UserData
 from support.process import Server, loopback
 
-MESSAGES = 500
 PHONES = 25
 ROUNDS = int(os.environ.get("LIBREIMS_KILLS", "4"))
+MESSAGES = 125 * ROUNDS
 DOMAIN = "ims.test"
 AT_ONCE = 100
 """Requests without an answer."""
@@ -205,7 +205,7 @@ def test_no_message_that_was_accepted_is_lost(tmp_path: Path) -> None:
                 crowd.register()
             crowd.submit()
             last = kills >= ROUNDS
-            crowd.play(0.5 if last else crowd.chance.uniform(0.02, 0.15), not last)
+            crowd.play(0.5 if last else crowd.chance.uniform(0.01, 0.12), not last)
             if crowd.done:
                 server.finish()
                 break
@@ -214,9 +214,10 @@ def test_no_message_that_was_accepted_is_lost(tmp_path: Path) -> None:
             kills += 1
             for data in crowd.hear(0.02):
                 crowd.take(data)
-    assert kills >= 2, f"all was done after {kills} kills (seed {seed})"
+    assert kills, f"all was done before it could be killed (seed {seed})"
     assert all(each.accepted and each.deliveries for each in crowd.messages)
     twice = sum(each.deliveries > 1 for each in crowd.messages)
+    print(f"{MESSAGES} messages, {kills} kills, {twice} came more than once")
     assert twice < MESSAGES / 4, f"{twice} messages came more than once (seed {seed})"
     with Server(tmp_path, CONFIG, host=host) as server:
         assert "SMS wait since the last time" not in server.log_text.rpartition("# Started on")[2]
