@@ -40,10 +40,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _server(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
-    if options.check or options.print:
-        from libreims.config import check
+    if options.check:
+        from libreims.api import files
+        from libreims.config.check import check
 
-        return check.check(options.config) if options.check else check.print_merged(options.config)
+        return check(options.config, others=files.problems)
+    if options.print:
+        from libreims.config.check import print_merged
+
+        return print_merged(options.config)
     from libreims.run import run
 
     return run(options.config)

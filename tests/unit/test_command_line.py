@@ -33,6 +33,8 @@ def test_check_and_print(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert cli.main([str(path), "--print"]) == 0
     assert '"domain": "d"' in capsys.readouterr().out
     assert cli.main(["--check", str(tmp_path / "no.cfg")]) == 1
+    path.write_text('domain: "d", sip_addr: "::1", com_addr: "[::]", com_auth: { passfile: "none" }')
+    assert cli.main(["--check", str(path)]) == 1
     assert "cannot read" in capsys.readouterr().err
 
 

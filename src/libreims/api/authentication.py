@@ -33,6 +33,10 @@ REMEMBERED: Final = 1024
 PASSFILE_SIZE: Final = 4096
 
 
+class NoPassword(LibreImsError):
+    """The server itself does not know the password; what it says is not for strangers."""
+
+
 class Authentication:
     """Challenges, and the failures of all addresses."""
 
@@ -66,10 +70,10 @@ class Authentication:
                 raise LibreImsError(
                     "password: not accepted in plain text, send res (com_auth.unsecure would allow it)"
                 )
-            return hmac.compare_digest(password.encode(errors="replace"), _password(auth).encode())
+            return hmac.compare_digest(password.encode(errors="replace"), password_of(auth).encode())
         if not isinstance(res, str):
             raise LibreImsError("res: string expected, the HMAC-SHA256 of the challenge in hexadecimal")
-        expected = response(_password(auth), settings.com_name, challenge)
+        expected = response(password_of(auth), settings.com_name, challenge)
         return hmac.compare_digest(res.strip().lower().encode(errors="replace"), expected.encode())
 
     def wait(self, host: str) -> float:
@@ -111,18 +115,21 @@ def _pause(count: int) -> float:
     return float(min(FIRST_WAIT * 2 ** min(count - 1, 10), LONGEST_WAIT))
 
 
-def _password(auth: ComAuth) -> str:
-    """The password as it is now: whoever changes the file does not have to restart the server."""
+def password_of(auth: ComAuth) -> str:
+    """The password as it is now: whoever changes the file does not have to restart the server.
+
+    Raises NoPassword.
+    """
     if auth.password is not None:
         return auth.password
     assert auth.passfile is not None  # the schema wants one of both
     try:
         content = read_small(auth.passfile, PASSFILE_SIZE)
     except OSError as error:
-        raise LibreImsError(
-            f"the server cannot read its password file {auth.passfile}: {error.strerror or error}"
+        raise NoPassword(
+            f"com_auth.passfile {auth.passfile} cannot be read: {error.strerror or error}"
         ) from None
     password = content.decode(errors="replace").rstrip("\r\n")
     if not password:
-        raise LibreImsError(f"the server's password file {auth.passfile} is empty")
+        raise NoPassword(f"com_auth.passfile {auth.passfile} is empty: write the password into it")
     return password

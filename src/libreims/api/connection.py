@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from libreims import __version__
-from libreims.api.authentication import TYPE, Authentication
+from libreims.api.authentication import TYPE, Authentication, NoPassword
 from libreims.api.client import Client, Frame
 from libreims.api.dispatch import Dispatcher, one_line
 from libreims.api.services import ApiServices
@@ -30,6 +30,7 @@ STRANGER_TIME: Final = 300.0
 
 NOT_DONE: Final = "Authentication not done"
 FAILED: Final = "Authentication failed"
+NO_PASSWORD: Final = "Authentication failed: the server cannot read its password file, its log says why"
 
 
 class Connection:
@@ -168,6 +169,9 @@ class Connection:
         self._stop_timer()
         try:
             right = self._authentication.right(self._challenge, frame)
+        except NoPassword as error:
+            self._failed(frame, NO_PASSWORD, one_line(error))
+            return
         except LibreImsError as error:
             self._failed(frame, one_line(error), one_line(error))
             return

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from libreims.api import common, dialogs, ipsec, later, logs, messaging, settings, sim_events, users
-from libreims.api.authentication import Authentication
+from libreims.api.authentication import Authentication, password_of
 from libreims.api.connection import Connection
 from libreims.api.dispatch import Dispatcher
 from libreims.api.events import NAMES, Events
@@ -58,6 +58,8 @@ class RemoteApi:
 
     async def _listen(self, current: Settings, address: Address) -> None:
         tls = context(current)
+        if current.com_auth is not None:
+            password_of(current.com_auth)
         try:
             from libreims.api.server import WebSocketServer
         except ImportError as error:

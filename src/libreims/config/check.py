@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterable
 from typing import TextIO
 
 from libreims.config.load import load, parse
+from libreims.config.schema import Settings
 from libreims.config.source import ConfigErrors, ConfigWarning, Diagnosis
 from libreims.config.tree import plain
 
 
-def check(path: str, output: TextIO | None = None, errors: TextIO | None = None) -> int:
-    """Read a configuration and tell what is wrong with it; returns the exit status, 0 or 1."""
+def check(
+    path: str,
+    output: TextIO | None = None,
+    errors: TextIO | None = None,
+    *,
+    others: Callable[[Settings], Iterable[str]] = lambda settings: (),
+) -> int:
+    """Read a configuration and tell what is wrong with it; returns the exit status, 0 or 1.
+
+    `others` looks at what only other parts of the program know: a sentence for each mistake.
+    """
     output, errors = output or sys.stdout, errors or sys.stderr
     try:
         loaded = load(path)
@@ -28,6 +39,12 @@ def check(path: str, output: TextIO | None = None, errors: TextIO | None = None)
         print(
             f"Error: {path}: sip_addr is not set: the server would have no address to listen on", file=errors
         )
+        return 1
+    found = list(others(settings))
+    if found:
+        for problem in found:
+            print(f"Error: {path}: {problem}", file=errors)
+        print(f"{path}: {_count(len(found), 'error')}", file=errors)
         return 1
     users, warnings = _count(len(settings.ue_db), "user"), _count(len(loaded.warnings), "warning")
     print(f"{path}: ok, {users}, {warnings}", file=output)

@@ -157,6 +157,8 @@ class ComAuth(Checks):
         """There must be a password."""
         if values.get("passfile") is None and values.get("password") is None:
             complain("password", "passfile or password expected")
+        elif values.get("password") == "":
+            complain("password", "it is empty, everybody could use the remote API")
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def test_challenges_differ() -> None:
 
 def test_the_password_file_is_read_when_it_is_needed(tmp_path: Path) -> None:
     auth, _ = made('{passfile: "pass"}', str(tmp_path))
-    with pytest.raises(LibreImsError, match=r"cannot read its password file .*pass: No such file"):
+    with pytest.raises(LibreImsError, match=r"com_auth.passfile .*pass cannot be read: No such file"):
         auth.right("c", {"res": ""})
     for password in ("first", "second word"):
         (tmp_path / "pass").write_text(f"{password}\n")

@@ -1,11 +1,12 @@
 """`api.connection`: what one client says and hears, without a socket."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from libreims import __version__
-from libreims.api.connection import MOST_MESSAGES, STRANGER_TEXT
+from libreims.api.connection import MOST_MESSAGES, NO_PASSWORD, STRANGER_TEXT
 from support.api import Link, hmac_response
 from support.lab import CONFIG, Lab, play
 
@@ -191,3 +192,16 @@ def test_a_stranger_neither_stays_for_ever_nor_sends_much() -> None:
         assert "300 s" in idle.closed[0]
 
     play(scenario, AUTH)
+
+
+def test_strangers_do_not_hear_which_file_cannot_be_read(tmp_path: Path) -> None:
+    async def scenario(lab: Lab) -> None:
+        link = Link(lab)
+        answer = link.say({"message": "authenticate", "res": "0"})
+        assert answer is not None
+        assert answer["error"] == NO_PASSWORD
+        assert str(tmp_path) not in str(answer)
+        link.leave()
+        assert f"com_auth.passfile {tmp_path}/pass cannot be read" in lab.log_text()
+
+    play(scenario, CONFIG + f'com_auth: {{ passfile: "{tmp_path}/pass" }},')

@@ -52,6 +52,14 @@ def test_a_file_without_an_address_to_listen_on(tmp_path: Path) -> None:
     assert (status, "sip_addr is not set" in errors) == (1, True)
 
 
+def test_what_other_parts_of_the_program_find_wrong(tmp_path: Path) -> None:
+    path = write(tmp_path, 'sip_addr: "::1", domain: "d", com_name: "x"')
+    output, errors = io.StringIO(), io.StringIO()
+    status = check(path, output, errors, others=lambda settings: [f"name {settings.com_name}", "two"])
+    assert status == 1
+    assert errors.getvalue() == f"Error: {path}: name x\nError: {path}: two\n{path}: 2 errors\n"
+
+
 def test_print_shows_what_the_files_say_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "more.cfg").write_text("b: { y: 2 }, list: [1, 2],")
     path = write(
