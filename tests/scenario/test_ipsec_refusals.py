@@ -383,3 +383,19 @@ def test_what_only_looks_like_the_phone_is_dropped() -> None:
         await left(alice, bob)
 
     play(scenario, SECURE)
+
+
+def test_an_address_of_ours_without_ipsec() -> None:
+    """One behind a NAT has none, the others do: who insists on it there is told why, who does not goes on."""
+
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await secure_phone(lab, "alice"), await secure_phone(lab, "bob", ipv6=True)
+        refused = await bob.ask()
+        assert (refused.status, refused.get("Unsupported")) == (420, "sec-agree")
+        assert "requires IPsec (sec-agree), which 2001:db8::1 does not have" in lab.log_text()
+        without = await bob.ask(Require=None, Proxy_Require=None)
+        assert (without.status, without.get("Security-Server")) == (401, None)
+        assert (await alice.secure()).status == 200
+        await left(alice)
+
+    play(scenario, SECURE, ipsec_hosts=("10.0.0.1",))

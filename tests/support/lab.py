@@ -320,6 +320,8 @@ class Lab:
         self.inside = ProtectedNetwork(loop, **settings)
         self.no_tunnel = ""
         """Why the machine of the server lets it have no IPsec."""
+        self.ipsec_hosts: tuple[str, ...] = ()
+        """Addresses of the server with IPsec; all of them where it does not say."""
         self._seed = seed
         self.server = self.make_server(seed)
         self.quits = 0
@@ -328,7 +330,7 @@ class Lab:
     def _tunnel(self, hosts: Iterable[str]) -> SimulatedTunnel:
         if self.no_tunnel:
             raise LibreImsError(self.no_tunnel)
-        return SimulatedTunnel(self.inside, hosts)
+        return SimulatedTunnel(self.inside, self.ipsec_hosts or hosts)
 
     def _quit(self) -> None:
         self.quits += 1
@@ -395,6 +397,7 @@ def play(
     *,
     settle: float = 200.0,
     no_tunnel: str = "",
+    ipsec_hosts: tuple[str, ...] = (),
     **network: float,
 ) -> None:
     """Run a scenario on a fresh server; afterwards everything that it used must be released."""
@@ -404,6 +407,7 @@ def play(
         assert isinstance(loop, VirtualLoop)
         lab = Lab(loop, config, **network)
         lab.no_tunnel = no_tunnel
+        lab.ipsec_hosts = ipsec_hosts
         await lab.server.start()
         await scenario(lab)
         await asyncio.sleep(settle)

@@ -60,15 +60,15 @@ class SimulatedTunnel:
     def __init__(self, network: ProtectedNetwork, hosts: Iterable[str]) -> None:
         self.network = network
         self._inside = network
-        self._hosts = list(hosts)
+        self.hosts = list(hosts)
         self._installed: list[SecurityAssociation] = []
-        network.tunnels.update(dict.fromkeys(self._hosts, self))
+        network.tunnels.update(dict.fromkeys(self.hosts, self))
 
     def install(self, associations: Iterable[SecurityAssociation]) -> None:
         associations = list(associations)
         taken = {each.spi for each in self._installed if each.direction == "in"}
         for each in associations:
-            if each.local[0] not in self._hosts:
+            if each.local[0] not in self.hosts:
                 raise LibreImsError(f"{each.local[0]} is no address of this tunnel")
             if each.direction == "in" and each.spi in taken:
                 raise LibreImsError(f"SPI {each.spi} is taken")

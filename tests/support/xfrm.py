@@ -85,6 +85,9 @@ def _hex(key: bytes) -> str:
 class XfrmTunnel:
     """`net.tunnel.Tunnel` where the kernel does ESP: sockets are ordinary ones."""
 
+    hosts: tuple[str, ...] = ()
+    """Nobody asks a phone for them."""
+
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.network = SocketNetwork(loop)
         self._installed: list[SecurityAssociation] = []

@@ -74,6 +74,8 @@ class Agreements:
         self._log = log
         self._linger = linger
         self.installer = Installer(tunnel, transport, tokens)
+        self.hosts = tunnel.hosts
+        """Addresses of ours on which there can be agreements."""
         self._by_port: dict[Address, list[Agreement]] = {}
         self._by_nonce: dict[str, Agreement] = {}
         self._offers: dict[str, list[Agreement]] = {}

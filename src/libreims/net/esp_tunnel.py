@@ -32,6 +32,9 @@ _BURST = 64
 _LONGEST = 65535
 _UNUSABLE = ("::1", "::", "0.0.0.0")
 """The inner kernel takes packets to the first for its own; the others are no addresses of a host."""
+_STRANGE = (
+    "it is no address of this machine (`ip addr` shows them), and IPsec does not pass address translation"
+)
 _BUFFER = 8 << 20
 _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
 _IP_MTU_DISCOVER, _IP_PMTUDISC_DONT = 10, 0
@@ -75,8 +78,15 @@ def open_tunnel(
     outside: dict[str, socket.socket] = {}
     try:
         for host in inside.hosts:
-            outside[host] = _raw_socket(host)
-        log.info(_of(inside))
+            raw = _raw_socket(host)
+            if raw is not None:
+                outside[host] = raw
+        strange = ", ".join(host for host in inside.hosts if host not in outside)
+        if not outside:
+            raise LibreImsError(f"IPsec cannot have {strange} as its address: {_STRANGE}")
+        if strange:
+            log.error(f"There is no IPsec on {strange}: {_STRANGE}; phones there have to do without")
+        log.info(_of(inside, outside))
         return EspTunnel(
             inside, outside, _evidence(packets, keys, utc, log), loop=loop, log=log, tokens=tokens
         )
@@ -107,6 +117,7 @@ class EspTunnel:
         self._evidence = evidence
         if evidence is not None:
             self.engine.witness = evidence.packet
+        self.hosts = frozenset(outside)
         self._inside = inside
         self._outside = outside
         self._loop = loop
@@ -192,10 +203,10 @@ class EspTunnel:
             )
 
 
-def _of(inside: Inside) -> str:
+def _of(inside: Inside, hosts: Iterable[str]) -> str:
     name = inside.namespace.name
     where = f"network namespace {name}" if name else "a network namespace without name"
-    return f"IPsec is set up for {', '.join(inside.hosts)}: interface {inside.tun.name} in {where}"
+    return f"IPsec is set up for {', '.join(hosts)}: interface {inside.tun.name} in {where}"
 
 
 def _evidence(packets: str | None, keys: str | None, utc: UtcClock, log: LayerLog) -> Evidence | None:
@@ -209,8 +220,11 @@ def _evidence(packets: str | None, keys: str | None, utc: UtcClock, log: LayerLo
         return None
 
 
-def _raw_socket(host: str) -> socket.socket:
-    """A socket for ESP of one address, in the process's own namespace. Raises LibreImsError."""
+def _raw_socket(host: str) -> socket.socket | None:
+    """A socket for ESP of one address, in the process's own namespace; None for one that we do not have.
+
+    Raises LibreImsError.
+    """
     ipv6 = ":" in host
     raw = None
     try:
@@ -230,8 +244,6 @@ def _raw_socket(host: str) -> socket.socket:
         if raw is not None:
             raw.close()
         if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-            raise LibreImsError(
-                f"IPsec: {host} is no address of this machine (`ip addr` shows them)"
-            ) from error
+            return None
         raise tun_setup.explain(error, "CAP_NET_RAW") from error
     return raw

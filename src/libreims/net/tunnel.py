@@ -8,7 +8,7 @@ TUN interface in a network namespace); tests have one on the simulated network.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -70,6 +70,10 @@ class Tunnel(Protocol):
     @property
     def network(self) -> Network:
         """The inner side: what its sockets send leaves inside ESP."""
+
+    @property
+    def hosts(self) -> Collection[str]:
+        """Addresses of ours that associations can have."""
 
     def install(self, associations: Iterable[SecurityAssociation]) -> None:
         """Put associations in force, all of them or, on LibreImsError (an SPI that is taken), none."""

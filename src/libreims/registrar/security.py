@@ -75,10 +75,10 @@ class Security:
         if not authenticated and not self.protects(flow):
             # No challenge, no keys: an IMPU with `authentication: false` is for all who want it.
             return Attempt(request, flow, impi, required)
-        if self._agreements is None or not self._agreements.offer.pairs:
+        absent = self._why_not(flow.local[0])
+        if self._agreements is None or absent:
             if required:
-                absent = f"which does not work here: {self._absent}; {SWITCH}"
-                raise self._refusal(request, absent if self._agreements is None else NO_ALGORITHMS)
+                raise self._refusal(request, absent)
             return Attempt(request, flow, impi)
         agreement = self._agreements.at(flow)
         offered = self._offered(request, impi, agreement)
@@ -90,6 +90,16 @@ class Security:
         self._check_protected(request, flow, impi, agreement, offered)
         fresh = agreement.state is State.OFFERED and not agreement.proven
         return Attempt(request, flow, impi, required, client, fresh, agreement)
+
+    def _why_not(self, host: str) -> str:
+        """Why a phone cannot have IPsec with this address of ours; empty where it can."""
+        if self._agreements is None:
+            return f"which does not work here: {self._absent}; {SWITCH}"
+        if not self._agreements.offer.pairs:
+            return NO_ALGORITHMS
+        if host not in self._agreements.hosts:
+            return f"which {host} does not have (the log says at the start why): {SWITCH}"
+        return ""
 
     def _offered(self, request: Request, impi: str, through: Agreement | None) -> Agreement | None:
         """The agreement that was offered with the challenge which this REGISTER answers with a response."""
