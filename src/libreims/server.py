@@ -292,6 +292,7 @@ class Server:
             bus,
             log,
             linger=lambda: 64 * self.config.current.timer_t1,
+            patience=lambda: 2 * self.config.current.timer_t1,
         )
         self._security.begin(agreements)
         router.admit = Admission(agreements, log)

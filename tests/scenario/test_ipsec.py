@@ -110,6 +110,82 @@ def test_a_refresh_without_a_challenge_goes_on_with_the_agreement() -> None:
     play(scenario, SECURE)
 
 
+@pytest.mark.parametrize("transports", [("UDP", "TCP", "UDP"), ("TCP", "UDP", "TCP")])
+def test_transports_change_from_register_to_register(transports: tuple[str, str, str]) -> None:
+    """A REGISTER with Security-Verify is longer than 1300 octets and goes over TCP, others do not.
+
+    The associations are for both (TS 33.203 §7.1): it is no reason to challenge the phone again.
+    """
+
+    async def scenario(lab: Lab) -> None:
+        alice = await secure_phone(lab, "alice", transports[0])
+        authorization = await alice.enter(await alice.ask())
+        alice.kind = transports[1]
+        assert (await alice.confirm(authorization).final()).status == 200
+        assert (await alice.send("SUBSCRIBE", f"sip:alice@{DOMAIN}", REG).final()).status == 200
+        alice.respond(await alice.expect("NOTIFY"), 200)
+        alice.kind = transports[2]
+        assert (await alice.refresh()).status == 200
+        assert states(lab) == [State.AGREED]
+        alice.kind = transports[1]
+        await left(alice)
+
+    play(scenario, SECURE)
+
+
+def test_the_same_ports_and_spis_every_time() -> None:
+    """Phones that take the same ones again, at once after they have left or after they were switched off."""
+
+    async def scenario(lab: Lab) -> None:
+        alice = await secure_phone(lab, "alice")
+        for number in range(4):
+            alice.serial, alice.call_id = itertools.count(1000, 2), f"registration-{number}"
+            assert (await alice.secure(Security_Client=alice.propose(port_c=20000))).status == 200
+            assert (await alice.send("SUBSCRIBE", f"sip:alice@{DOMAIN}", REG).final()).status == 200
+            alice.respond(await alice.expect("NOTIFY"), 200)
+            if number == 2:
+                assert (await alice.refresh(Expires="0")).status == 200
+                alice.respond(await alice.expect("NOTIFY"), 200)
+            if number < 3:
+                alice.forget()
+        assert len(lab.server.bindings) == 1 and states(lab).count(State.AGREED) == 1
+        await left(alice)
+
+    play(scenario, SECURE)
+
+
+def test_keepalives_inside_ipsec() -> None:
+    """RFC 5626 §3.5.1 and what phones send instead of it: no message, no line, and over TCP its answer."""
+
+    async def scenario(lab: Lab) -> None:
+        alice = await registered(lab)
+        for kind in ("UDP", "TCP"):
+            alice.kind = kind
+            assert (await alice.send("OPTIONS", f"sip:{DOMAIN}").final()).status == 200
+            for octets in (b"\r\n\r\n", b"\r\n"):
+                alice.transport.send(octets, alice.flow)
+            await asyncio.sleep(1)
+            assert (await alice.send("OPTIONS", f"sip:{DOMAIN}").final()).status == 200
+        assert "no SIP message" not in lab.log_text()
+        await left(alice)
+
+    play(scenario, SECURE)
+
+
+def test_a_phone_that_lost_its_associations_leaves_with_new_ones() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice = await registered(lab)
+        alice.forget()
+        alice.call_id = "after-restart"
+        assert (await alice.secure(Expires="0")).status == 200
+        assert not list(lab.server.bindings)
+        await asyncio.sleep(250)
+        assert states(lab) == []
+        alice.forget()
+
+    play(scenario, SECURE)
+
+
 def test_an_agreement_ends_with_its_registration() -> None:
     async def scenario(lab: Lab) -> None:
         alice = await registered(lab)
@@ -299,7 +375,9 @@ def test_two_phones_and_all_that_a_phone_subscribes_to() -> None:
         assert (await alice.secure()).status == 200
         await asyncio.sleep(6)
         notify = await alice.expect("NOTIFY")
-        assert alice.way is not None and notify.flow.remote == alice.way.client, "it came the new way"
+        assert alice.way is not None and notify.flow.remote == alice.way.client, (
+            "she has the 200: the new way"
+        )
         alice.respond(notify, 200)
         lab.server.registrar.unregister(binding_of_user(lab, "bob").contact)
         last = await bob.expect("NOTIFY")

@@ -43,7 +43,7 @@ def test_a_call_between_two_phones(transports: tuple[str, str]) -> None:
 @pytest.mark.parametrize("transport", ["UDP", "TCP"])
 @pytest.mark.parametrize("who_ends", ["alice", "bob"])
 def test_a_call_over_a_re_registration(transport: str, who_ends: str) -> None:
-    """All of it goes through the new associations then, from either side; the old ones are gone."""
+    """Through the old associations until the phone takes the new ones, then through these alone."""
 
     async def scenario(lab: Lab) -> None:
         alice, bob = await registered(lab, "alice", transport), await registered(lab, "bob")
@@ -53,14 +53,13 @@ def test_a_call_over_a_re_registration(transport: str, who_ends: str) -> None:
         update = bob.in_dialog(other, "INVITE", bob.sdp(version=2))
         changed = await alice.expect("INVITE")
         assert alice.way is not None and old is not None
-        if transport == "UDP":
-            assert changed.flow.remote == alice.way.client != old.client
+        assert transport == "TCP" or changed.flow.remote == old.client
         alice.respond(changed, 200, alice.sdp())
         bob.send_ack(other, (await update.response(200)).cseq.number)
         await alice.expect_ack()
+        assert (await alice.send("OPTIONS", f"sip:{DOMAIN}").final()).status == 200
         assert alice.ports is not None
         alice.ports.remove(old)
-        assert (await alice.send("OPTIONS", f"sip:{DOMAIN}").final()).status == 200
         await asyncio.sleep(40)
         assert states(lab).count(State.AGREED) == 2 and len(states(lab)) == 2
         near, far = (alice, bob) if who_ends == "alice" else (bob, alice)
@@ -137,6 +136,46 @@ def test_large_requests_go_over_tcp_from_our_client_port() -> None:
         await left(alice, bob)
 
     play(scenario, SECURE + "tcp_threshold: 500,", trace=True)
+
+
+def test_a_phone_that_listens_on_no_tcp_gets_large_requests_as_datagrams() -> None:
+    """RFC 3261 §18.1.1: inside IPsec too, in fragments."""
+
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await registered(lab), await registered(lab, "bob")
+        assert bob.ports is not None and bob.ports._tcp is not None
+        bob.ports._tcp.close()
+        dialog, _ = await call(alice, bob)
+        assert (await alice.in_dialog(dialog, "BYE").final()).status == 200
+        bob.respond(await bob.expect("BYE"), 200)
+        await left(alice, bob)
+
+    play(scenario, SECURE + "tcp_threshold: 500,")
+
+
+def test_a_call_of_a_phone_that_changes_its_server_port() -> None:
+    """At a re-registration in IPsec: what was begun before is sent to the new one."""
+
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await registered(lab), await registered(lab, "bob")
+        dialog, _ = await call(bob, alice)
+        old, alice.port_s = alice.ports, 6200
+        challenge = await alice.ask()
+        alice.ports = None
+        assert (await alice.confirm(await alice.enter(challenge)).final()).status == 200
+        await asyncio.sleep(2)
+        assert old is not None
+        alice.transport.end_protection(old)
+        change = bob.in_dialog(dialog, "INVITE", bob.sdp(version=2))
+        changed = await alice.expect("INVITE")
+        alice.respond(changed, 200, alice.sdp())
+        bob.send_ack(dialog, (await change.response(200)).cseq.number)
+        await alice.expect_ack()
+        assert (await bob.in_dialog(dialog, "BYE").final()).status == 200
+        alice.respond(await alice.expect("BYE"), 200)
+        await left(alice, bob)
+
+    play(scenario, SECURE)
 
 
 @pytest.mark.parametrize(("contact", "transport"), [("", "UDP"), (";transport=tcp", "TCP")])

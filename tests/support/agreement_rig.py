@@ -21,6 +21,7 @@ from support.registrar_rig import finish
 SERVER = "10.0.0.1"
 ALICE = "alice@ims.test"
 LINGER = 32.0
+PATIENCE = 1.0
 PAIR = ("hmac-sha-1-96", "aes-cbc")
 
 
@@ -48,6 +49,7 @@ class AgreementRig:
             self.bus,
             self.log.layer("ipsec"),
             linger=lambda: LINGER,
+            patience=lambda: PATIENCE,
         )
         self._numbers = itertools.count(1)
 

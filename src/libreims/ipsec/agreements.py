@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 
 from libreims.base.bus import Bus
 from libreims.base.clock import Clock
@@ -18,6 +17,7 @@ from libreims.base.log import LayerLog
 from libreims.base.tokens import Tokens
 from libreims.ipsec.agreement import OFFER_LIFETIME, Agreement, Event, State
 from libreims.ipsec.choice import Offer, matches, proposals, shown
+from libreims.ipsec.handover import Handover
 from libreims.ipsec.installation import Installer
 from libreims.net.protected_ports import ProtectedPorts
 from libreims.net.sip_transport import SipTransport
@@ -65,8 +65,9 @@ class Agreements:
         log: LayerLog,
         *,
         linger: Callable[[], float],
+        patience: Callable[[], float],
     ) -> None:
-        """`linger`: seconds that a transaction may be repeated, 64*T1."""
+        """`linger`: seconds that a transaction may be repeated, 64*T1; `patience`: see `Handover`."""
         self.offer = offer
         self._transport = transport
         self._bindings = bindings
@@ -80,6 +81,7 @@ class Agreements:
         self._by_nonce: dict[str, Agreement] = {}
         self._offers: dict[str, list[Agreement]] = {}
         self._expiry: Expiry[Agreement] = Expiry(clock, self._expired)
+        self._handover = Handover(clock, patience, self.used)
         bus.subscribe(BindingsChanged, self._changed)
 
     def __iter__(self) -> Iterator[Agreement]:
@@ -201,21 +203,27 @@ class Agreements:
         before = agreement.state
         self._fire(agreement, Event.REGISTERED, max(map(self._bindings.remaining, bound)))
         agreement.number = bound[-1].number
-        agreement.ports.use(agreement.way)
         if before is State.OFFERED:
             self._forget_offer(agreement)
             self._log.info(f"{agreement.impi} has agreed on {agreement}", id=agreement.number)
-        for other in tuple(self.beside(agreement)):
-            if other is not agreement:
-                self._fire(other, Event.REPLACED)
-                other.way.heard = None
-                agreement.way.heard = partial(self.used, agreement)
+        older = [each for each in self.beside(agreement) if each is not agreement]
+        for other in older:
+            self._fire(other, Event.REPLACED)
+            self._handover.end(other)
+        if older and before is State.OFFERED:
+            self._handover.begin(agreement)
+        elif before is not State.AGREED:
+            self._handover.take(agreement)
 
     def used(self, agreement: Agreement) -> None:
-        """A message came through an agreement: those that it replaced may go soon (TS 24.229 §5.2.2)."""
-        agreement.way.heard = None
+        """A message came through an agreement: it is the one to use, and those that it replaced may go soon.
+
+        TS 24.229 §5.2.2.
+        """
         beside = self._by_port[agreement.local]
         if agreement.state is State.AGREED and len(beside) > 1:
+            self._handover.end(agreement)
+            self._handover.take(agreement)
             for other in tuple(beside):
                 if other.state is State.SUPERSEDED and other.deadline > self._clock.time() + other.linger:
                     self._fire(other, Event.FOLLOWED)
@@ -269,6 +277,7 @@ class Agreements:
     def ended(self, agreement: Agreement) -> None:
         """Take an agreement down: associations, ports, SPIs."""
         self._expiry.stop(agreement)
+        self._handover.end(agreement)
         self._forget_offer(agreement)
         beside = self._by_port[agreement.local]
         beside.remove(agreement)

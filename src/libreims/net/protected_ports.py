@@ -35,7 +35,7 @@ class Way:
         self.server = server
         """Where everything of ours goes."""
         self.flow = Flow("UDP", local, client)
-        self.heard: Callable[[], None] | None = None
+        self.heard: Callable[[bytes], None] | None = None
         """Called with each datagram that comes this way."""
         self.connection: Connection | None = None
         """The TCP connection that we opened."""
@@ -171,7 +171,7 @@ class ProtectedPorts:
             self._transport.stranger("datagram", remote, self.local)
             return
         if way.heard is not None:
-            way.heard()
+            way.heard(data)
         self._transport.datagram(data, way.flow)
 
     def _accept(self, stream: Stream) -> Connection:

@@ -75,7 +75,7 @@ class Registrar:
             force = attempt.fresh or (entry is not None and entry.settings.reauthenticate)
             try:
                 result = await self._authenticator.authenticate(
-                    request, identity.subscriber, flow, force=force
+                    request, identity.subscriber, security.origin(flow), force=force
                 )
             except Challenged as challenged:
                 raise await security.challenge(challenged, attempt) from None

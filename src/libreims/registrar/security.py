@@ -64,6 +64,10 @@ class Security:
         """Whether a REGISTER came through IPsec."""
         return self._agreements is not None and self._agreements.protects(flow.local)
 
+    def origin(self, flow: Flow) -> Flow:
+        """What tells who sent a REGISTER: through IPsec the associations, whether over UDP or TCP."""
+        return Flow("UDP", flow.local, flow.remote) if self.protects(flow) else flow
+
     def check(self, request: Request, flow: Flow, impi: str, *, authenticated: bool) -> Attempt:
         """See what a REGISTER wants, before its credentials are looked at.
 
