@@ -69,6 +69,8 @@ class RegistrarStub:
         self.qop: tuple[str, ...] = ("auth",)
         self.security_server = ""
         """Goes with each challenge."""
+        self.keys = False
+        """CK and IK go with each challenge, for a P-CSCF to take out (TS 24.229 §5.4.1.2.2)."""
         self.refuse: int | None = None
         self.silent = False
         self.registers: list[Request] = []
@@ -105,7 +107,8 @@ class RegistrarStub:
             challenge = self._challenge(request)
             if challenge is not None:
                 said = [("Security-Server", self.security_server)] if self.security_server else []
-                return 401, [("WWW-Authenticate", str(challenge)), *said]
+                keys = f',ck="{self._vector.ck.hex()}",ik="{self._vector.ik.hex()}"' if self.keys else ""
+                return 401, [("WWW-Authenticate", f"{challenge}{keys}"), *said]
         if 0 < (request.expires or 0) < self.min_expires:
             return 423, [("Min-Expires", str(self.min_expires))]
         granted = min(self.expires, request.expires or 0)

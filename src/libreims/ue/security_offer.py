@@ -88,8 +88,8 @@ class Offer:
             if (theirs.alg, theirs.ealg) in self.pairs:
                 return self._proposal((theirs.alg, theirs.ealg)), theirs
         raise SecurityError(
-            f"Security-Server says {', '.join(lines)!r}, and nothing of that is what we offered "
-            f"({shown(self.pairs)})"
+            f"Security-Server says {', '.join(lines)!r}, and nothing of that is what we offered and can be "
+            f"set up: ESP in transport mode, SPIs from {_LOWEST_SPI} on, {shown(self.pairs)}"
         )
 
 
