@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from libreims.base.errors import LibreImsError
 
+_surrogate = re.compile(r"\\u[dD][89a-fA-F]").search
 DEPTH = 64
 """Deepest nesting of objects and arrays in a message."""
 
@@ -29,6 +31,8 @@ def decode(text: str) -> object:
         raise InvalidJson(f"Invalid JSON: {error}") from None
     if text.count("[") + text.count("{") > DEPTH and depth(value) > DEPTH:
         raise InvalidJson(f"Invalid JSON: nested deeper than {DEPTH} levels")
+    if _surrogate(text) and not _has_utf8(value):
+        raise InvalidJson("Invalid JSON: half of a surrogate pair (RFC 8259 §8.2), which is no character")
     return value
 
 
@@ -83,6 +87,14 @@ def depth(value: object) -> int:
             return level
         level += 1
         values = inner
+
+
+def _has_utf8(value: object) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _constant(name: str) -> NoReturn:

@@ -76,3 +76,14 @@ def test_a_prepared_array_is_written_as_any_other() -> None:
     frame = {"message": 'x"y', "logs": array, "none": Prepared(), "utc": 1.5}
     assert decode(encode(frame)) == {"message": 'x"y', "logs": elements, "none": [], "utc": 1.5}
     assert encode(frame) == encode({**frame, "logs": elements, "none": []})
+
+
+@pytest.mark.parametrize("text", [r'"\ud800"', r'{"a": ["\uDFFFx"]}', r'{"\udc00\ud800": 1}'])
+def test_half_a_surrogate_pair_is_no_character(text: str) -> None:
+    """RFC 8259 §8.2: nothing sensible can be made of it, in SIP least of all."""
+    with pytest.raises(InvalidJson, match="half of a surrogate pair"):
+        decode(text)
+
+
+def test_a_whole_pair_is_one() -> None:
+    assert decode(r'"\ud83d\ude00 \\ud800"') == "\U0001f600 \\ud800"
