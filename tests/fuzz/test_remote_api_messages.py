@@ -24,7 +24,19 @@ SEEDS = int(os.environ.get("LIBREIMS_API_SEEDS", "2"))
 MESSAGES = 6000
 WORDS = (
     *("", "a", "*", "sip:alice", f"alice@{DOMAIN}", f"sip:bob@{DOMAIN}", "tel:0600000001", "tel:666", "echo"),
-    *("null", "all", "debug", "/dev/zero", "/etc/passwd", "a\0b", "../..", "\ud800", "é" * 300, "x" * 5000),
+    *(
+        "null",
+        "all",
+        "debug",
+        "/dev/zero",
+        "/etc/passwd",
+        "a\0b",
+        "../..",
+        "\ud800",
+        "é" * 300,
+        "x" * 50_000,
+        "\u2028",
+    ),
     *("stop", "hold", "answer", "media", "downgrade", "reinvite", "INVITE", "sms", "dialog", "deactivated"),
     *(
         "00" * 16,
@@ -140,6 +152,122 @@ def test_messages_of_every_kind(seed: int) -> None:
         return scenario(lab)
 
     play(whole, CONFIG.replace("all.level=debug", "all.level=warn"))
+
+
+RIGHT: tuple[dict[str, Any], ...] = (
+    {"message": "mt_call", "impu": f"sip:bob@{DOMAIN}", "caller": "Lab", "duration": 1, "sdp_file": "x"},
+    {"message": "mt_call", "impi": f"bob@{DOMAIN}", "caller": "tel:1", "sip_file": "x", "sos": False},
+    {
+        "message": "sms",
+        "impi": f"bob@{DOMAIN}",
+        "text": "x",
+        "sender": "Lab",
+        "validity": 5,
+        "pid": 0,
+        "dcs": 0,
+    },
+    {"message": "sms", "impu": f"sip:bob@{DOMAIN}", "binary": "AAAA", "tp_udl": 3, "tp_udhi_present": False},
+    {"message": "sms", "impi": f"bob@{DOMAIN}", "binary_hex": "00"},
+    {"message": "sms_flush", "impi": f"bob@{DOMAIN}"},
+    {
+        "message": "dialog_set",
+        "session_id": "*",
+        "action": "media",
+        "media": "audio",
+        "rtp": True,
+        "rtcp": True,
+    },
+    {"message": "dialog_set", "session_id": "*", "action": "reinvite", "sdp_file": "x"},
+    {
+        "message": "dialog_set",
+        "session_id": "*",
+        "action": "stop",
+        "code": 1,
+        "reason": "x",
+        "reason_protocol": "SIP",
+    },
+    {"message": "dialog_get", "session_id": "1"},
+    {"message": "user_set", "impi": f"bob@{DOMAIN}", "force_sms_over_sg": False},
+    {
+        "message": "users_add",
+        "users": [{"impi": "new", "impu": ["tel:5"], "pwd": "x", "domain": "d", "imsi": "1"}],
+    },
+    {"message": "impu_set", "impu": "tel:0600000001", "display_name": "x", "domain": "d", "sdp_file": "x"},
+    {"message": "impu_set", "impu": "tel:0600000001", "preferred": True, "asserted": True, "phone": "1"},
+    {
+        "message": "impu_set",
+        "impu": "tel:0600000001",
+        "callflow_modifier": [{"method": "INVITE", "log": "x"}],
+    },
+    {
+        "message": "impu_add",
+        "impi": "echo",
+        "impu": {"impu": "tel:77", "match": "^7", "imei": "1", "code": 404},
+    },
+    {"message": "impu_del", "impi": "echo", "impu": {"impu": "tel:77", "imei": "1", "match": "x"}},
+    {"message": "unregister", "uri": "sip:nobody", "event": "rejected"},
+    {"message": "config_set", "custom_headers": [{"name": "X", "value": "x", "methods": "*", "codes": 0}]},
+    {
+        "message": "config_set",
+        "precondition": "on",
+        "session_expires": {"refresher": "uac", "method": "update"},
+    },
+    {"message": "config_set", "logs": {"layers": {"sip": {"level": "warn"}}, "path": "", "rotate": 0}},
+    {"message": "log_set", "log": "x", "layer": "ims", "level": "warn", "dir": "TO", "ue_id": 1},
+    {
+        "message": "log_get",
+        "layers": {"ims": "warn"},
+        "timeout": 0,
+        "allow_empty": True,
+        "max": 1,
+        "max_size": 1,
+    },
+    {"message": "register", "register": "sms", "unregister": ["sms"]},
+)
+"""Messages that are right, or nearly so."""
+
+
+def spoilt(frame: Any) -> list[Any]:
+    """All that can be made of a value by putting something else into one place."""
+    others: list[Any] = [*WORDS, *NUMBERS, True, False, None, [], {}]
+    if isinstance(frame, dict):
+        return [
+            {**frame, name: other}
+            for name, member in frame.items()
+            if name != "message"
+            for other in spoilt(member)
+        ]
+    if isinstance(frame, list):
+        return [*others, *([each] for each in spoilt(frame[0]))]
+    return others
+
+
+def test_messages_that_are_nearly_right() -> None:
+    """One parameter at a time has a value that it should not have."""
+
+    async def scenario(lab: Lab) -> None:
+        settings = lab.config.current
+        alice, bob = await lab.registered("alice", "bob")
+        await connected(alice, bob)
+        link = Link(lab)
+        for right in RIGHT:
+            for frame in (right, *spoilt(right)):
+                link.frames.clear()
+                link.say(frame)
+                if frame["message"] == "log_get" and not link.frames:
+                    link.say({"message": "log_get", "timeout": 0, "allow_empty": True})
+                assert link.frames, frame
+                wrong = link.frames[0].get("error", "")
+                assert not wrong.startswith("internal error"), (wrong, frame)
+                assert len(wrong) < 4100
+            await asyncio.sleep(1)
+        assert "internal" not in lab.server.counters.totals()[1]
+        link.leave()
+        lab.config.replace(settings)
+        lab.server.calls.stop_all("end of the test")
+        await asyncio.sleep(60)
+
+    play(scenario, CONFIG.replace("all.level=debug", "all.level=warn"))
 
 
 def frame_octets(rng: random.Random) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 from libreims.api.client import Client, Frame
 from libreims.api.redact import redacted
@@ -17,6 +17,9 @@ from libreims.api.schedule import Job, Schedule
 from libreims.api.services import ApiServices
 from libreims.api.table import REQUEST, Deferred, Members, Table, bind, ignored, read
 from libreims.base.errors import LibreImsError, Reject
+
+LONGEST_ERROR: Final = 4000
+"""Characters of an `error`."""
 
 Answer = Callable[[Frame], None]
 """Takes a response."""
@@ -167,5 +170,6 @@ class Dispatcher:
 
 
 def one_line(error: Exception) -> str:
-    """The text of an error for a response."""
-    return "; ".join(str(error).splitlines())
+    """The text of an error for a response; what was wrong may be of any length, the sentence is not."""
+    line = "; ".join(str(error).splitlines())
+    return line if len(line) <= LONGEST_ERROR else f"{line[:LONGEST_ERROR]}..."

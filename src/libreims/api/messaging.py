@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import Any, Final
 
 from libreims.api.client import Client
@@ -90,7 +89,7 @@ def _octets(binary: str | None, binary_hex: str | None) -> bytes:
     if binary is not None:
         try:
             return base64.b64decode("".join(binary.split()), validate=True)
-        except binascii.Error as error:
+        except ValueError as error:
             raise LibreImsError(f"binary: base64 expected: {error}") from error
     if binary_hex is not None:
         try:

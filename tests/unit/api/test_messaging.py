@@ -114,6 +114,7 @@ def test_what_cannot_be_sent() -> None:
         assert "belongs to no user" in await refused(impu="tel:666", text="x")
         assert "none of them is given" in await refused(impi="bob@ims.test")
         assert "base64 expected" in await refused(impi="bob@ims.test", binary="!")
+        assert "base64 expected" in await refused(impi="bob@ims.test", binary="é")
         assert "hexadecimal digits expected" in await refused(impi="bob@ims.test", binary_hex="0")
         assert "at most 140" in await refused(impi="bob@ims.test", binary_hex="00" * 141)
         assert "at most 255" in await refused(impi="bob@ims.test", text="x" * 50000)
