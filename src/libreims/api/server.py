@@ -1,4 +1,4 @@
-"""The WebSocket server of the remote API (RFC 6455, manual §6): sockets, TLS, limits; no command.
+"""The WebSocket server of the remote API (RFC 6455, manual §6): messages and limits; no command.
 
 Loaded only where `com_addr` is set: aiohttp takes a while.  There are no pings of our own: clients that read
 only when they expect something could not answer them.  A peer that is gone is found by TCP keepalive.
@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
-import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final
 
 from aiohttp import WSMsgType, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from libreims.api.connection import Connection
-from libreims.base.errors import LibreImsError
+from libreims.api.listener import Listener, peer_of
 from libreims.base.log import LayerLog
 from libreims.base.metrics import CONTENT_TYPE
 from libreims.net.address import text
@@ -33,8 +31,6 @@ QUEUE: Final = 8 << 20
 """Characters that may wait for a client that does not read."""
 HIGH: Final = 1 << 20
 """Characters that have to be sent before the next request is read."""
-HANDSHAKE: Final = 10.0
-"""Seconds until a connection has to be a WebSocket, the handshake of TLS included."""
 TURN: Final = 0.002
 """Seconds of one client's requests before everybody else has a turn: media must not wait for them."""
 CLOSING: Final = 1.0
@@ -60,9 +56,7 @@ class WebSocketServer:
         logger = logging.Logger("aiohttp.server")
         logger.addHandler(_ToLog(log))
         self._http = web.Server(self._serve, access_log=None, logger=logger)
-        self._strangers: dict[asyncio.BaseProtocol, asyncio.TimerHandle] = {}
-        """Connections that may still become a WebSocket, and when it is too late for that."""
-        self._listening: asyncio.Server | None = None
+        self._listener = Listener(log, self._http, 2 * CONNECTIONS)
 
     def __len__(self) -> int:
         """Connections that are open."""
@@ -71,56 +65,19 @@ class WebSocketServer:
     @property
     def addresses(self) -> list[Address]:
         """Where it listens."""
-        sockets = self._listening.sockets if self._listening is not None else ()
-        return [each.getsockname()[:2] for each in sockets]
+        return self._listener.addresses
 
     async def start(self, address: Address, tls: ssl.SSLContext | None) -> None:
         """Listen. Raises LibreImsError."""
-        try:
-            listener = _listener(address, self._log)
-        except OSError as error:
-            raise LibreImsError(
-                f"com_addr {text(address)}: {error.strerror or error}; {_remedy(error)}"
-            ) from None
-        self._listening = await asyncio.get_running_loop().create_server(
-            self._accept,
-            sock=listener,
-            ssl=tls,
-            ssl_handshake_timeout=HANDSHAKE if tls is not None else None,
-        )
-
-    def _accept(self) -> asyncio.BaseProtocol:
-        """One more TCP connection; those that never become a WebSocket count too, for a while."""
-        if len(self._http.connections) >= 2 * CONNECTIONS:
-            return _Refusal()
-        protocol = self._http()
-        loop = asyncio.get_running_loop()
-        self._strangers[protocol] = loop.call_later(HANDSHAKE, self._overdue, protocol)
-        return protocol
-
-    def _overdue(self, protocol: web.RequestHandler) -> None:
-        """A connection that is no WebSocket by now will not become one."""
-        del self._strangers[protocol]
-        transport = protocol.transport
-        if transport is not None:  # it has not gone by itself
-            host, port = _peer(transport)
-            self._log.info(
-                f"{text((host, port))}: no WebSocket handshake within {HANDSHAKE:g} s, connection closed"
-            )
-            transport.abort()
+        self._listener.open(address, tls)
 
     async def stop(self) -> None:
         """Send what has still to be sent, say good-bye, close."""
-        if self._listening is not None:
-            self._listening.close()
-        for deadline in self._strangers.values():
-            deadline.cancel()
-        self._strangers.clear()
+        await self._listener.close()
         pipes = tuple(self._pipes)
         if pipes:
             await asyncio.wait([asyncio.ensure_future(each.finish()) for each in pipes], timeout=2 * CLOSING)
         await self._http.shutdown(CLOSING)
-        self._listening = None
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         response = await self._answer(request)
@@ -155,9 +112,7 @@ class WebSocketServer:
             await websocket.prepare(request)
         except ConnectionError:  # it has gone already
             return web.Response(status=400)
-        deadline = self._strangers.pop(request.protocol, None)
-        if deadline is not None:
-            deadline.cancel()
+        self._listener.admit(request.protocol)
         pipe = Pipe(websocket, request, self._log)
         self._pipes.add(pipe)
         try:
@@ -173,7 +128,8 @@ class Pipe:
     def __init__(self, websocket: web.WebSocketResponse, request: web.BaseRequest, log: LayerLog) -> None:
         self._websocket = websocket
         self._transport = request.transport
-        self._host, port = _peer(self._transport)
+        peer = self._transport.get_extra_info("peername") if self._transport is not None else None
+        self._host, port = peer_of(peer)
         self.name = text((self._host, port))
         self._log = log
         self._queue: deque[str] = deque()
@@ -264,14 +220,6 @@ class Pipe:
                 self._drained.set()
 
 
-class _Refusal(asyncio.Protocol):
-    """Takes a connection for which there is no room, and drops it."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are none of asyncio's classes, so no assertion can say it.
-        cast(asyncio.Transport, transport).abort()
-
-
 class _ToLog(logging.Handler):
     """What aiohttp has to say about requests that are no HTTP."""
 
@@ -288,51 +236,3 @@ class _ToLog(logging.Handler):
             self._to.info(f"{record.getMessage()}, which is no HTTP: {fault.message[:200]}")
         else:
             self._to.exception(record.getMessage(), fault)
-
-
-def _listener(address: Address, log: LayerLog) -> socket.socket:
-    """A bound socket; `[::]` is IPv4 and IPv6, or IPv4 alone where the machine has no IPv6."""
-    host, port = address
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.socket(family, socket.SOCK_STREAM)
-    except OSError as error:
-        if host != "::" or error.errno != errno.EAFNOSUPPORT:
-            raise
-        log.info("com_addr [::]: this machine has no IPv6, IPv4 alone is listened on")
-        return _listener(("0.0.0.0", port), log)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        for option, value in (
-            (socket.TCP_KEEPIDLE, 60),
-            (socket.TCP_KEEPINTVL, 10),
-            (socket.TCP_KEEPCNT, 6),
-        ):
-            listener.setsockopt(socket.IPPROTO_TCP, option, value)
-        listener.bind((host, port))
-        listener.listen(256)
-        listener.setblocking(False)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-def _peer(transport: asyncio.BaseTransport | None) -> Address:
-    """Who is at the other end; an IPv4 address as such, also on a socket for both."""
-    peer = transport.get_extra_info("peername") if transport is not None else None
-    host, port = peer[:2] if peer else ("?", 0)
-    return host.removeprefix("::ffff:"), port
-
-
-def _remedy(error: OSError) -> str:
-    """What to do about it."""
-    if error.errno == errno.EADDRINUSE:
-        return "another program uses this port: end it or choose another port"
-    if error.errno == errno.EADDRNOTAVAIL:
-        return "it is no address of this machine (`ip addr`): correct it, or use [::] for all addresses"
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return "ports below 1024 need the right to use them: choose a higher one"
-    return "correct it"

@@ -45,6 +45,36 @@ def context(settings: Settings) -> ssl.SSLContext | None:
     return made
 
 
+def refusal(error: OSError) -> str:
+    """Why there is no TLS with a client, and what to change."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is not trusted, {error.verify_message}; com_ssl_ca has to be the certificate "
+            "that signed it"
+        )
+    if isinstance(error, ssl.SSLError):
+        return _REFUSALS.get(error.reason or "", _reason(error))
+    if isinstance(error, ConnectionAbortedError):
+        return "its handshake took too long; does it speak TLS?"
+    return "it went away in the handshake, perhaps it does not trust com_ssl_certificate"
+
+
+_REFUSALS = {
+    "HTTP_REQUEST": "the client speaks plain ws://, and com_ssl_certificate is set; it has to use wss://",
+    "PEER_DID_NOT_RETURN_A_CERTIFICATE": "the client has no certificate, and com_ssl_peer_verify is set",
+    **dict.fromkeys(
+        (
+            "TLSV1_ALERT_UNKNOWN_CA",
+            "SSLV3_ALERT_BAD_CERTIFICATE",
+            "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+            "TLSV1_ALERT_BAD_CERTIFICATE",
+        ),
+        "the client does not trust com_ssl_certificate; it has to know who signed it, or the name is another",
+    ),
+}
+"""By OpenSSL's name of the reason."""
+
+
 def _readable(name: str, path: str) -> None:
     try:
         with open(path, "rb"):

@@ -1,11 +1,12 @@
 """`api.tls`: certificates and keys that fit, and those that do not."""
 
+import ssl
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from libreims.api.tls import context
+from libreims.api.tls import context, refusal
 from libreims.base.errors import LibreImsError
 from libreims.config.load import loads
 from support.certificates import Authority
@@ -73,3 +74,12 @@ def test_what_fits_is_taken(files: Path) -> None:
 def test_what_does_not_is_named(files: Path, text: str, why: str) -> None:
     with pytest.raises(LibreImsError, match=why):
         made(files, text)
+
+
+def test_why_there_is_no_tls_with_a_client() -> None:
+    error = ssl.SSLError(1, "[SSL: TLSV1_ALERT_UNKNOWN_CA] tlsv1 alert unknown ca")
+    error.reason = "TLSV1_ALERT_UNKNOWN_CA"
+    assert "does not trust com_ssl_certificate" in refusal(error)
+    error.reason = "UNSUPPORTED_PROTOCOL"
+    assert refusal(error) == "unsupported protocol"
+    assert "took too long" in refusal(ConnectionAbortedError())
