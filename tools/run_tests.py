@@ -24,6 +24,12 @@ DEBIAN_PACKAGES = {
 APT_SECONDS = 240
 TEST_SECONDS = 1200
 """All tests together take a small part of this; more means that one hangs."""
+EVERYTHING = ["-v", "--no-header", "-p", "no:cacheprovider", "-n", "3", "--dist", "loadfile"]
+"""What pytest gets without arguments of ours.
+
+-v takes back the -q of pyproject.toml: the closing line then has its full form.  Tests with real peers
+mostly wait, so three files at a time do not need three cores; those of one file share what is dear to start.
+"""
 
 
 def install_peers() -> None:
@@ -114,8 +120,7 @@ def main() -> int:
 
 def run_pytest(python: Path, arguments: list[str]) -> int:
     """Run pytest with `arguments`, or everything; returns its exit status."""
-    # -v takes back the -q of pyproject.toml: the closing line then has its full form.
-    command = [str(python), "-m", "pytest", *(arguments or ["-v", "--no-header", "-p", "no:cacheprovider"])]
+    command = [str(python), "-m", "pytest", *(arguments or EVERYTHING)]
     try:
         return subprocess.run(command, cwd=ROOT, timeout=TEST_SECONDS, check=False).returncode
     except subprocess.TimeoutExpired:

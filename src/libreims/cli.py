@@ -6,6 +6,7 @@ Everything is imported where it is needed: `libreims --version` must not load a 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -29,13 +30,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = _COMMANDS.get(arguments[0]) if arguments else None
     try:
-        if command is not None:
-            return command(arguments[1:])
-        return _server(arguments)
+        return command(arguments[1:]) if command is not None else _server(arguments)
     except BrokenPipeError:
-        # Whoever read our output has seen enough; keep the interpreter from complaining at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    finally:
+        _let_output_go()
+
+
+def _let_output_go() -> None:
+    """Who read our output may have seen enough, a terminal may be gone: no complaint about it at the end."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # None where it was closed from the beginning
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _server(arguments: list[str]) -> int:

@@ -36,6 +36,9 @@ _AUTHENTICATION = {
     "aes-cmac-96": "cmac(aes)",
 }
 
+TCP, UDP = 6, 17
+"""Numbers, as a bare Debian has no /etc/protocols in which `ip` could look for names."""
+
 
 def prepare() -> str:
     """Load everything at once, then let nobody ask for "authenc(hmac(md5),cbc(aes))": that takes long."""
@@ -52,7 +55,7 @@ def orders(association: SecurityAssociation, verb: str = "add") -> list[str]:
     policies = [
         f"xfrm policy {verb} {way} proto {protocol} sport {source[1]} dport {destination[1]}"
         f" dir {association.direction}"
-        for protocol in ("udp", "tcp")
+        for protocol in (UDP, TCP)
     ]
     if verb != "add":
         return [state, *policies]

@@ -190,8 +190,9 @@ def commands(hosts: Iterable[str], mtu: int, namespace: str | None, interface: s
     if any(":" in host for host in hosts):
         lines.append(f"{inside} ip link set dev {interface} addrgenmode none")
     if any(host.startswith("127.") for host in hosts):
-        lines.append(f"{inside} sysctl -q -w net.ipv4.conf.{interface}.route_localnet=1")
-    lines.append(f"{inside} sysctl -q -w net.ipv4.tcp_tw_reuse=1")
+        lines.append(f"{inside} sh -c 'echo 1 > /proc/sys/net/ipv4/conf/{interface}/route_localnet'")
+    # Not with sysctl, which a bare Debian does not have.
+    lines.append(f"{inside} sh -c 'echo 1 > /proc/sys/net/ipv4/tcp_tw_reuse'")
     lines.append(f"{inside} ip link set dev {interface} up mtu {mtu} txqueuelen {_QUEUE}")
     for host in hosts:
         version, length, options = ("-6", 128, " nodad noprefixroute") if ":" in host else ("-4", 32, "")
