@@ -1,7 +1,7 @@
 """The queue of one user with phones that do anything, in any order, on a clock turned by hand.
 
 Whatever happens: one message under way at a time, each ends once, those of a line end in order unless one
-is refused, expires or is removed; and once a phone takes everything, nothing is left.
+is refused, expires, is removed or never acknowledged; and once a phone takes everything, nothing is left.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from libreims.proto.sms.failure import Status
 from libreims.proto.sms.segments import segment
 from libreims.proto.sms.timestamp import Timestamp
 from libreims.proto.sms.user_data import UserData
+from libreims.sms.item import Item, Line, State
 from libreims.sms.pending import Pending
 from libreims.sms.port import Delivered, Outcome, Phone, Refused, Taken, Unreached
-from libreims.sms.queue import Item, State, SubscriberQueue
+from libreims.sms.queue import SubscriberQueue
 from support.manual_clock import ManualClock
 
 SEEDS = int(os.environ.get("LIBREIMS_SMS_SEEDS", "150"))
@@ -32,7 +33,9 @@ OUTCOMES: tuple[Outcome, ...] = (
     Refused(22),
     Refused(111),
     Refused(111, 0xD4),
+    Refused(111, 0xD3),
     Unreached("is away"),
+    Unreached("is away", retry_after=100),
     Unreached("knows no messages", unfit=True),
 )
 NOW = Timestamp.at(1_800_000_000)
@@ -51,7 +54,7 @@ class World:
         self.reachable: list[Phone] = []
         self.items: dict[str, Item] = {}
         self.settled: dict[str, Status] = {}
-        self.last: dict[str, int] = {}
+        self.last: dict[Line, int] = {}
         """Of each line the last message that was delivered."""
         self.attempts: list[tuple[str, str]] = []
         self.numbers = iter(range(1, 1 << 20))
@@ -63,8 +66,10 @@ class World:
             assert item.state is State.GONE
             assert item.pending.id not in self.settled, "it ends once"
             self.settled[item.pending.id] = status
-            if status is Status.RECEIVED and why != "acknowledged late" and item.pending.part is None:
-                line = item.pending.impu
+            if item.silent or item.pending.part is not None or why == "acknowledged late":
+                continue
+            if status is Status.RECEIVED:
+                line = item.line
                 assert item.number > self.last.get(line, 0), "in the order of acceptance"
                 self.last[line] = item.number
 
@@ -125,6 +130,7 @@ class World:
             case 2:
                 phones = [Phone(next(self.numbers), "a phone", chance.random() < 0.3, self.utc())]
                 self.reachable = chance.choice((phones, phones + self.reachable, self.reachable[1:]))
+                self.queue.registered_anew(phones[0].key)
                 self.queue.phones_changed()
             case 3 | 4 | 5:
                 if self.attempts:

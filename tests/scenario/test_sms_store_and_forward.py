@@ -14,7 +14,7 @@ from libreims.proto.sms.rp import RpAck
 from libreims.proto.sms.timestamp import Timestamp
 from libreims.proto.sms.validity import AbsoluteValidity, EnhancedValidity, RelativeValidity
 from libreims.sms.control import Octets
-from libreims.sms.queue import TR1N
+from libreims.sms.queue import ASIDE, TR1N
 from support.lab import CONFIG, EPOCH, Lab, Outcome, play
 from support.memory_store import MemoryStore
 from support.sms_phone import Received, SmsPhone, phone, phones
@@ -116,14 +116,16 @@ def test_a_registration_ends_the_wait() -> None:
 
 def test_a_full_phone_is_left_alone_until_it_has_memory_again() -> None:
     async def scenario(lab: Lab) -> None:
-        alice, bob = await phones(lab, "alice", "bob")
+        (alice,) = await phones(lab, "alice")
+        bob = await phone(lab, "bob")
+        await bob.register(call_id="of-this-boot")
         for text in ("one", "two"):
             await alice.accepted(alice.submit(BOB, text))
         await (await bob.receive()).refuse(22, 0xD3)
         await asyncio.sleep(3000)
         assert bob.idle
         assert pending(lab) == 2
-        await bob.register()
+        await bob.register(call_id="of-this-boot", cseq=2)
         await asyncio.sleep(10)
         assert bob.idle, "a refresh says nothing of its memory"
         ready = bob.memory_available(reference=77)
@@ -143,6 +145,19 @@ def test_a_full_phone_that_registers_anew_is_tried() -> None:
         await (await bob.receive()).refuse(22)
         await bob.register(expires=0)
         await bob.register()
+        await (await bob.receive()).acknowledge()
+
+    play(scenario)
+
+
+def test_a_full_phone_that_lost_power_is_tried() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await phones(lab, "alice", "bob")
+        await alice.accepted(alice.submit(BOB))
+        await (await bob.receive()).refuse(111, 0xD3)
+        await asyncio.sleep(100)
+        assert bob.idle
+        await bob.register()  # in another call
         await (await bob.receive()).acknowledge()
 
     play(scenario)
@@ -209,7 +224,7 @@ def test_a_late_answer_to_the_message_does_not_touch_the_next_attempt() -> None:
     play(scenario)
 
 
-@pytest.mark.parametrize("in_reply_to", ["not-ours", "something", "deadbeefdeadbeef-1"])
+@pytest.mark.parametrize("in_reply_to", ["not-ours", "something", "deadbeef-1"])
 def test_an_in_reply_to_that_says_nothing_leaves_the_reference(in_reply_to: str) -> None:
     async def scenario(lab: Lab) -> None:
         alice, bob = await phones(lab, "alice", "bob")
@@ -218,6 +233,74 @@ def test_an_in_reply_to_that_says_nothing_leaves_the_reference(in_reply_to: str)
         answer = RpAck(received.rp.reference)
         assert (await bob.send_rp(answer, headers=(("In-Reply-To", in_reply_to),)).final()).status == 202
         assert pending(lab) == 0
+
+    play(scenario)
+
+
+def test_an_rp_ack_that_is_told_again_is_about_no_other_message_with_its_reference() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await phones(lab, "alice", "bob")
+        await alice.accepted(alice.submit(BOB))
+        first = await bob.receive()
+        await first.acknowledge()
+        for _ in range(255):  # the references go round
+            lab.server.sms.control.send("x", impi="alice@ims.test")
+            await (await alice.receive()).acknowledge()
+        await alice.accepted(alice.submit(BOB, "not lost"))
+        second = await bob.receive()
+        assert second.rp.reference == first.rp.reference
+        await first.acknowledge()
+        assert pending(lab) == 1
+        await second.acknowledge()
+        assert pending(lab) == 0
+
+    play(scenario)
+
+
+def test_a_message_that_is_never_acknowledged_steps_aside() -> None:
+    """Octets that a phone cannot take in, for example: it answers the MESSAGE and says no more."""
+
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await phones(lab, "alice", "bob")
+        for text in ("poison", "one", "two"):
+            await alice.accepted(alice.submit(BOB, text))
+        assert (await bob.receive()).text == "poison"
+        await asyncio.sleep(TR1N + 5)
+        for text in ("one", "two"):
+            received = await bob.receive()
+            assert received.text == text
+            await received.acknowledge()
+        assert pending(lab) == 1
+        await asyncio.sleep(30)
+        last = await bob.receive()
+        assert last.text == "poison", "its time has come again"
+        await last.acknowledge()
+        assert pending(lab) == 0
+
+    play(scenario)
+
+
+def test_a_phone_that_acknowledges_nothing_gets_a_few_messages_only() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await phones(lab, "alice", "bob")
+        for number in range(20):
+            await alice.accepted(alice.submit(BOB, f"message {number}"))
+        texts = {(await bob.receive()).text for _ in range(30)}
+        assert texts == {f"message {number}" for number in range(ASIDE + 1)}
+        lab.server.sms.control.flush("bob@ims.test")
+
+    play(scenario)
+
+
+def test_a_phone_that_asks_to_be_left_alone_is_left_alone_so_long() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await phones(lab, "alice", "bob")
+        await alice.accepted(alice.submit(BOB))
+        for value in ("200 (I am in a tunnel)", "100000", "soon"):
+            bob.peer.respond(await bob.peer.expect("MESSAGE"), 503, headers=(("Retry-After", value),))
+            await asyncio.sleep({"200 (I am in a tunnel)": 195, "100000": 895, "soon": 0}[value])
+            assert bob.idle
+        await (await bob.receive()).acknowledge()
 
     play(scenario)
 

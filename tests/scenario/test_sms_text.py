@@ -242,7 +242,7 @@ def test_a_part_alone_goes_alone_after_a_while() -> None:
 def test_octets_wait_for_a_phone_that_does_sms() -> None:
     async def scenario(lab: Lab) -> None:
         (bob,) = await lab.registered("bob")
-        lab.server.sms.control.send(Octets(b"\x00\x01"), impi="bob@ims.test")
+        lab.server.sms.control.send(Octets(b"\x00\x01"), impu="sip:bob")
         lab.server.sms.control.send("text", impu="sip:bob")
         message = await bob.expect("MESSAGE")
         assert message.request.body == b"text"

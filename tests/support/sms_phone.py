@@ -79,8 +79,12 @@ class SmsPhone:
         self.bodies: list[bytes] = []
         """Every RP message that came."""
 
-    async def register(self, expires: int = 3600, params: str = ";+g.3gpp.smsip") -> None:
-        answer = await self.peer.register(expires, f"<{self.peer.uri}>{params}")
+    async def register(
+        self, expires: int = 3600, params: str = ";+g.3gpp.smsip", *, call_id: str = "", cseq: int = 1
+    ) -> None:
+        """`call_id` and `cseq`: of a phone that refreshes as RFC 3261 §10.2 wants it."""
+        headers = {"Call_ID": call_id, "CSeq": f"{cseq} REGISTER"} if call_id else {}
+        answer = await self.peer.register(expires, f"<{self.peer.uri}>{params}", **headers)
         assert answer.status == 200
 
     def send_rp(

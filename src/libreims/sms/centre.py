@@ -22,10 +22,11 @@ from libreims.proto.sms.rp_cause import RpCause
 from libreims.proto.sms.timestamp import Timestamp
 from libreims.sms.errors import SmsRefused
 from libreims.sms.events import PendingChanged
+from libreims.sms.item import Item
 from libreims.sms.ledger import Ledger
 from libreims.sms.pending import Pending, Submission
 from libreims.sms.port import Outcome, SmsBearer
-from libreims.sms.queue import Item, SubscriberQueue
+from libreims.sms.queue import SubscriberQueue
 from libreims.sms.receiver import receivers
 from libreims.sms.recent import Fate
 from libreims.sms.status_report import status_report
@@ -98,7 +99,7 @@ class SmsCentre:
     # -- taking messages -------------------------------------------------------------------------------
 
     def new_id(self) -> str:
-        """An identifier for a message."""
+        """An identifier for a message: 16 hexadecimal digits."""
         return self._tokens.hex(8)
 
     def new_attempt(self) -> str:
@@ -325,9 +326,17 @@ class SmsCentre:
         self._queues[item.pending.impi].expire(item)
 
     def _bindings_changed(self, event: BindingsChanged) -> None:
-        if self._queues and any(not change.cause.ends for change in event.changes):
-            for queue in self._sharing(event.impi):
-                self.clock.call_later(REGISTRATION_GRACE, self._wake, queue.impi)
+        if not self._queues:
+            return
+        there = [change for change in event.changes if not change.cause.ends]
+        if not there:
+            return
+        # A phone that lost power registers its old contact with another Call-ID (RFC 3261 §10.2).
+        anew = [new.number for _, new, old in there if old is not None and old.call_id != new.call_id]
+        for queue in self._sharing(event.impi):
+            for number in anew:
+                queue.registered_anew(number)
+            self.clock.call_later(REGISTRATION_GRACE, self._wake, queue.impi)
 
     def _user_changed(self, event: UserChanged) -> None:
         if self._queues:

@@ -7,16 +7,19 @@ after all where nobody takes the connection.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from libreims.base.log import LayerLog
 from libreims.base.tokens import Tokens
 from libreims.cscf.user_agent import UserAgent
 from libreims.proto.sip.client_transaction import ClientTransaction
 from libreims.proto.sip.flow import Flow
+from libreims.proto.sip.grammar import decimal
 from libreims.proto.sip.message import Request, Response
 
 Headers = tuple[tuple[str, str], ...]
+LONGEST_REST: Final = 900
+"""Seconds for which a Retry-After is heeded."""
 
 
 class Place(NamedTuple):
@@ -56,6 +59,13 @@ class Reply(NamedTuple):
     def good(self) -> bool:
         """Whether it is a 2xx."""
         return 200 <= self.status < 300
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds for which the other side wants to be left alone (RFC 3261 §20.33)."""
+        value = self.response.get("Retry-After") if self.response is not None else None
+        seconds = decimal(value.partition(";")[0].partition("(")[0].strip()) if value else None
+        return float(min(seconds or 0, LONGEST_REST))
 
 
 Answered = Callable[[Reply], None]

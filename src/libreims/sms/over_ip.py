@@ -7,6 +7,7 @@ it, so that an RP-ACK finds it after a restart too.  Other phones get the text a
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -47,6 +48,8 @@ UNFIT: Final = frozenset({403, 405, 406, 415, 416, 420, 488, 501, 505, 513, 606}
 """Answers to text after which a phone is not asked again until it registers anew: it knows no messages."""
 REFERENCES: Final = 4096
 """Attempts that are found by RP-Message Reference, for phones without In-Reply-To."""
+_is_id = re.compile(r"[0-9a-f]{16}").fullmatch
+"""What `SmsCentre.new_id` gives."""
 
 
 class Attempt(NamedTuple):
@@ -61,8 +64,8 @@ class Attempt(NamedTuple):
     @classmethod
     def of(cls, call_id: str) -> Attempt | None:
         """From a Call-ID; None for one that is not ours."""
-        id, dash, attempt = call_id.strip().partition("-")
-        return cls(id, attempt) if dash else None
+        id, _, attempt = call_id.strip().partition("-")
+        return cls(id, attempt) if attempt and _is_id(id) else None
 
 
 class OverIp:
@@ -223,10 +226,10 @@ class OverIp:
         )
 
     def _answered(self, this: Attempt, reply: Reply) -> None:
-        self._report(this, Taken() if reply.good else Unreached(reply.why))
+        self._report(this, Taken() if reply.good else Unreached(reply.why, retry_after=reply.retry_after))
 
     def _text_answered(self, this: Attempt, reply: Reply) -> None:
-        unreached = Unreached(reply.why, unfit=reply.status in UNFIT)
+        unreached = Unreached(reply.why, reply.status in UNFIT, reply.retry_after)
         self._report(this, Delivered() if reply.good else unreached)
 
     def _report(self, this: Attempt, outcome: Taken | Delivered | Unreached) -> None:
@@ -237,14 +240,13 @@ class OverIp:
     def reported(self, impi: str, in_reply_to: str | None, reference: int, outcome: Outcome) -> str:
         """RP-ACK or RP-ERROR of a phone; returns whose message it is about, empty where it is about none.
 
-        The message is found by In-Reply-To, or by the RP-Message Reference where that says nothing.
+        The message is found by In-Reply-To, or by the RP-Message Reference where that names none of ours: of
+        the 256 references one that is told again, late, may be another message's by then.
         """
-        for this in (Attempt.of(in_reply_to or ""), self._sent.get((impi, reference))):
-            if this is not None:
-                owner = self.outcomes.outcome(this.id, outcome, attempt=this.attempt, impi=impi)
-                if owner:
-                    return owner
-        return ""
+        this = Attempt.of(in_reply_to or "") or self._sent.get((impi, reference))
+        if this is None:
+            return ""
+        return self.outcomes.outcome(this.id, outcome, attempt=this.attempt, impi=impi)
 
     def answer_submission(
         self,

@@ -58,6 +58,8 @@ class Unreached:
     """Part of a sentence: `answers 480`."""
     unfit: bool = False
     """The phone takes no such messages at all, as long as it does not register anew."""
+    retry_after: float = 0.0
+    """Seconds for which it wants to be left alone."""
 
 
 Outcome = Taken | Delivered | Refused | Unreached

@@ -1,8 +1,9 @@
 """The messages that wait for one user: one under way at a time, in the order of their acceptance.
 
-TS 23.040 §3.2 asks for store and forward, not for an order; phones show what comes in order.  Messages for
-different IMPUs of a user may go to different phones (`imei`), so that one that is off does not stop those
-for the others: there is a line for each IMPU.
+TS 23.040 §3.2 asks for store and forward, not for an order; phones show what comes in order.  What may go to
+different phones does not stop one another, so there are lines: one for each IMPU (`imei`), each apart for
+text, which phones without SMS take too.  A message that a phone takes and never acknowledges steps aside
+for those behind it.
 
 What a phone, a timer or an operator does to a message stands in `_TABLE`; nothing here waits.
 """
@@ -10,69 +11,24 @@ What a phone, a timer or an operator does to a message stands in `_TABLE`; nothi
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from enum import Enum, auto
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Final, Protocol
 
 from libreims.base.clock import Cancellable, Clock, UtcClock
 from libreims.base.log import LayerLog
 from libreims.proto.sms.failure import FailureCause, Status
 from libreims.proto.sms.rp_cause import RpCause
+from libreims.sms.item import Item, Line, State
 from libreims.sms.parts import PARTS_PATIENCE, joined
 from libreims.sms.pending import Pending
 from libreims.sms.port import Delivered, Outcome, Phone, Refused, SmsBearer, Taken, Unreached
 
 TR1N: Final = 40.0
 """Seconds to wait for the RP-ACK of a phone (TS 24.011 §10.1: 35 to 45 for the timers of RP)."""
-
-
-class State(Enum):
-    """Of one message."""
-
-    WAITING = auto()
-    """For its turn, a phone, or its time."""
-    SENDING = auto()
-    """Sent; the SIP answer is to come."""
-    AWAITING = auto()
-    """The phone has it; its RP-ACK is to come."""
-    GONE = auto()
-    """Delivered, or given up."""
-
-
-class Item:
-    """A message and where it stands."""
-
-    __slots__ = (
-        "attempt",
-        "not_before",
-        "number",
-        "pending",
-        "refused",
-        "refusers",
-        "restored",
-        "rounds",
-        "state",
-        "tried",
-    )
-
-    def __init__(self, pending: Pending, number: int) -> None:
-        self.pending = pending
-        self.number = number
-        """Place in the order of acceptance."""
-        self.state = State.WAITING
-        self.attempt = ""
-        """The last one, as the bearer knows it."""
-        self.not_before = 0.0  # clock time
-        self.rounds = 0
-        """How often all phones have been tried in vain."""
-        self.tried: set[int] = set()
-        """Phones tried in this round."""
-        self.restored = False
-        """It came in with an earlier process."""
-        self.refusers: set[int] = set()
-        """Phones that will not take it, ever."""
-        self.refused: Refused | None = None
-        """What the last of them said."""
+ASIDE: Final = 8
+"""Messages without RP-ACK that those behind them may overtake: a phone that acknowledges nothing gets few."""
+NO_MEMORY: Final = frozenset({FailureCause.SIM_STORAGE_FULL, FailureCause.MEMORY_CAPACITY_EXCEEDED})
 
 
 class Keeper(Protocol):
@@ -102,7 +58,7 @@ class SubscriberQueue:
     def __init__(self, impi: str, keeper: Keeper) -> None:
         self.impi = impi
         self._keeper = keeper
-        self._lines: dict[tuple[str, bool], OrderedDict[str, Item]] = {}
+        self._lines: dict[Line, OrderedDict[str, Item]] = {}
         self._active: list[Item] = []
         self._phone: Phone | None = None  # that has the active ones
         self._acknowledgement: Cancellable | None = None  # TR1N
@@ -121,12 +77,12 @@ class SubscriberQueue:
         return sorted(found, key=_number)
 
     def has_line(self, impu: str) -> bool:
-        """Whether messages wait for this IMPU."""
-        return (impu, False) in self._lines
+        """Whether text waits for this IMPU."""
+        return Line(impu, False, True) in self._lines
 
     def add(self, item: Item) -> None:
         """Put a message at the end of its line; `go` lets it on its way."""
-        self._lines.setdefault(_line(item.pending), OrderedDict())[item.pending.id] = item
+        self._lines.setdefault(item.line, OrderedDict())[item.pending.id] = item
 
     def close(self) -> None:
         """Stop the timers."""
@@ -148,12 +104,16 @@ class SubscriberQueue:
 
     def phones_changed(self) -> None:
         """A phone of the user has registered, or is there still: try at once what was put off."""
-        for line in self._lines.values():
-            head = next(iter(line.values()))  # only heads have been tried
-            if head.state is State.WAITING:
-                head.not_before, head.rounds = 0.0, 0
-                head.tried.clear()
+        for item in self._heads():  # no others have been tried
+            if item.state is State.WAITING:
+                item.not_before, item.rounds, item.retry_after = 0.0, 0, 0.0
+                item.tried.clear()
         self.go()
+
+    def registered_anew(self, phone: int) -> None:
+        """A phone has begun again, with whatever memory it has now; `phones_changed` follows."""
+        self._full.discard(phone)
+        self._unfit.discard(phone)
 
     def memory_available(self, phone: int) -> None:
         """RP-SMMA of a phone (TS 24.011 §7.3.2): it can store messages again."""
@@ -187,10 +147,8 @@ class SubscriberQueue:
 
     def _step(self) -> bool:
         """Try the heads of the lines, oldest first; True when something changed at once."""
-        heads = [next(iter(line.values())) for line in self._lines.values()]
-        heads.sort(key=_number)
         soonest: float | None = None
-        for item in heads:
+        for item in sorted(self._heads(), key=_turn):
             wait = self._attempt(item)
             if wait == 0:
                 return True
@@ -200,6 +158,14 @@ class SubscriberQueue:
         if soonest is not None:
             self._wake = self._keeper.clock.call_later(soonest, self._woken)
         return False
+
+    def _heads(self) -> Iterator[Item]:
+        """Of each line the first message, and the next one where that has stepped aside."""
+        for line in self._lines.values():
+            for item in islice(line.values(), ASIDE + 1):
+                yield item
+                if not item.silent:
+                    break
 
     def _woken(self) -> None:
         self._wake = None
@@ -224,7 +190,7 @@ class SubscriberQueue:
                 return left
         items = [item]
         if phone.text_only and pending.part is not None:
-            line = self._lines[_line(pending)]
+            line = self._lines[item.line]
             parts = joined(each.pending for each in line.values())
             if parts is not None:
                 items = [line[part.id] for part in parts]
@@ -257,7 +223,8 @@ class SubscriberQueue:
         keeper = self._keeper
         item.rounds += 1
         item.tried.clear()
-        delay = keeper.retry_delay(item.rounds)
+        delay = max(keeper.retry_delay(item.rounds), item.retry_after)
+        item.retry_after = 0.0
         item.not_before = keeper.clock.time() + delay
         keeper.log.info(
             f"SMS {item.pending.id} for {self.impi} is sent again in {delay:g} s, or when a phone registers"
@@ -265,14 +232,15 @@ class SubscriberQueue:
         return delay
 
     def _send(self, items: list[Item], phone: Phone) -> None:
-        line = self._lines[_line(items[0].pending)]
         self._active, self._phone = items, phone
         attempt = self._keeper.new_attempt()
         for item in items:
             item.state, item.attempt = State.SENDING, attempt
             item.tried.add(phone.key)
+        sos = items[0].line.sos
+        waiting = sum(len(line) for key, line in self._lines.items() if key.sos is sos)
         self._keeper.bearer.deliver(
-            [item.pending for item in items], phone, attempt, more=len(line) > len(items)
+            [item.pending for item in items], phone, attempt, more=waiting > len(items)
         )
 
     # -- outcomes ----------------------------------------------------------------------------------------
@@ -285,6 +253,8 @@ class SubscriberQueue:
     def _silent(self) -> None:
         """TR1N: no RP-ACK."""
         self._acknowledgement = None
+        for item in self._active:
+            item.silent = True
         self._failed(Unreached(f"sent no RP-ACK within {TR1N:g} s"))
         self.go()
 
@@ -301,7 +271,7 @@ class SubscriberQueue:
         items, phone = self._end_attempt()
         log = self._keeper.log
         number = item.pending.id
-        if outcome.cause == RpCause.MEMORY_CAPACITY_EXCEEDED:
+        if outcome.cause == RpCause.MEMORY_CAPACITY_EXCEEDED or outcome.failure in NO_MEMORY:
             self._full.add(phone.key)
             log.info(
                 f"SMS {number} for {self.impi}: {phone.name} has no memory for it ({outcome}); it waits "
@@ -324,6 +294,8 @@ class SubscriberQueue:
         items, phone = self._end_attempt()
         if outcome.unfit:
             self._unfit.add(phone.key)
+        for item in items:
+            item.retry_after = outcome.retry_after
         self._keeper.log.info(
             f"SMS {items[0].pending.id} for {self.impi} did not arrive: {phone.name} {outcome.why}"
         )
@@ -348,11 +320,10 @@ class SubscriberQueue:
     def _settle(self, items: Sequence[Item], status: Status, why: str) -> None:
         for item in items:
             item.state = State.GONE
-            key = _line(item.pending)
-            line = self._lines[key]
+            line = self._lines[item.line]
             del line[item.pending.id]
             if not line:
-                del self._lines[key]
+                del self._lines[item.line]
         self._keeper.settle(items, status, why)
 
     def _stop_waiting(self) -> None:
@@ -378,9 +349,9 @@ _TABLE: Final[dict[tuple[State, type], Callable[[SubscriberQueue, Item, Outcome]
 """What a message does with what is told of it; anything else comes too late and is dropped."""
 
 
-def _line(pending: Pending) -> tuple[str, bool]:
-    return pending.impu, pending.sos
-
-
 def _number(item: Item) -> int:
     return item.number
+
+
+def _turn(item: Item) -> tuple[bool, int]:
+    return item.silent, item.number

@@ -25,11 +25,12 @@ BINDING = Binding("bob", "sip:bob", "sip:bob@10.0.0.7:5060", FLOW, 1, "call", 1,
 
 
 def test_the_identity_of_an_attempt_is_its_call_id() -> None:
-    this = Attempt("12ab", "ff00")
+    id = "0123456789abcdef"
+    this = Attempt(id, "ff00")
     assert Attempt.of(str(this)) == this
-    assert Attempt.of(" 12ab-ff00 ") == this
-    assert Attempt.of("12ab") is None
-    assert Attempt.of("") is None
+    assert Attempt.of(f" {id}-ff00 ") == this
+    for other in ("", id, f"{id}-", "12ab-ff00", f"{id}0-ff00", f"{id.upper()}-ff00"):
+        assert Attempt.of(other) is None, other
 
 
 def test_the_order_of_phones() -> None:
