@@ -81,7 +81,7 @@ def test_registrations_are_refused_while_the_disk_is_full_and_none_that_was_acce
         assert len(accepted) > 50 and len(refused) > 50
         said = re.findall(r".*cannot be written.*Until it can be.*", server.log_text)
         assert len(said) == 1 and "disk is full; make room on its disk" in said[0]
-        inside = ["nsenter", "-m", "-t", str(server.process.pid)]
+        inside = ["nsenter", "-m", "-r", "-t", str(server.process.pid)]
         subprocess.run([*inside, "mount", "-o", "remount,size=8m", small], check=True)
         assert phones.register(refused[0]).startswith("SIP/2.0 200")
         server.wait_for_log("can be written again")
