@@ -197,6 +197,7 @@ class Server:
         router.serve("OPTIONS", Capabilities(self.agent, config).options, _public_user)
         router.own_dialogs(self.calls)
         router.own_dialogs(registration)
+        router.binding_at = lambda flow: self.bindings.number_at(flow.remote)
         router.ack = self.calls.ack_received
         router.cancel = self.calls.cancel_received
 

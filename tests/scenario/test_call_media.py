@@ -279,15 +279,25 @@ def test_6xx_of_one_phone_ends_the_ringing_of_all() -> None:
     play(scenario)
 
 
-def test_media_lines_of_the_log_have_the_number_of_the_call() -> None:
+def test_identifiers_in_the_log_are_those_of_the_manual() -> None:
+    """Manual §9: that of the binding in layer `ims`, that of the SIP dialog in layers `sip` and `media`."""
+
     async def scenario(lab: Lab) -> None:
-        alice, bob = await lab.registered("alice", "bob")
+        bob, alice = await lab.registered("bob", "alice")
         mo, _ = await connected(alice, bob)
-        (session,) = lab.server.calls.sessions
         await hung_up(alice, mo, bob)
-        entries = [entry for entry in lab.log.ring.since(0)[1] if entry.layer.lower() == "media"]
-        assert len(entries) >= 4
-        assert {entry.id for entry in entries} == {session.number}
+        assert (await alice.send("INVITE", "sip:nobody@ims.test", body=alice.sdp()).final()).status == 404
+        entries = lab.log.ring.since(0)[1]
+        dialogs = {each.id for each in entries if each.layer == "sip" and "INVITE sip:" in each.message}
+        media = {each.id for each in entries if each.layer == "media"}
+        refused = next(each.id for each in entries if each.layer == "sip" and "404 " in each.message)
+        assert len(media) == 2
+        assert media == dialogs - {refused}
+        (binding,) = lab.server.bindings.of(f"alice@{DOMAIN}")
+        assert binding.number not in media
+        told = [each for each in entries if each.layer == "ims" and "call " in each.message]
+        assert any("call to sip:nobody" in each.message for each in told)
+        assert {each.id for each in told} == {binding.number}
 
     play(scenario)
 

@@ -108,7 +108,7 @@ class Calls:
         found = self._locator.callee(request, caller)
         echo = found[0].entry if found and found[0].subscriber is None else None
         targets = [] if echo is not None else self._locator.targets(found, caller, request)
-        mo = UasLeg(self._services, self._media(transaction.flow, number), transaction, caller)
+        mo = UasLeg(self._services, self._media(transaction.flow, request.call_id), transaction, caller)
         record = self._record(
             mo,
             SERVER if echo is None else ECHO,
@@ -123,9 +123,10 @@ class Calls:
             mt = EchoParty(echo.key, echo.settings, self._services, record)
         else:
             mo.media.policy = policy_of(*own)
-            mt = self._branches(targets, number, found, record)
+            mt = self._branches(targets, found, record)
             self._modify(caller, targets, record.peers)
         session = self._session(number, mo, mt)
+        session.log_id = caller.binding.number if caller.binding is not None else _binding_of(targets)
         for each in (record, *record.peers):
             each.session = session
         try:
@@ -159,10 +160,11 @@ class Calls:
         `name`: who the phone thinks is calling, for the record. Raises Reject.
         """
         number = self._new_number()
-        mt, records = self._legs_to(targets, number, found, name)
+        mt, records = self._legs_to(targets, found, name)
         if caller.subscriber is not None:
             self._modify(caller, targets, records)
         session = self._session(number, party, mt)
+        session.log_id = _binding_of(targets)
         for each in records:
             each.session = session
         party.start()
@@ -179,18 +181,16 @@ class Calls:
         record.leg = leg
         return record
 
-    def _branches(
-        self, targets: list[Target], number: int, found: tuple[Found, ...], record: Record
-    ) -> Party:
+    def _branches(self, targets: list[Target], found: tuple[Found, ...], record: Record) -> Party:
         """The called side of a call between phones."""
-        party, records = self._legs_to(targets, number, found, record.caller)
+        party, records = self._legs_to(targets, found, record.caller)
         record.peers = records
         for each in records:
             each.peers = (record,)
         return party
 
     def _legs_to(
-        self, targets: list[Target], number: int, found: tuple[Found, ...], caller: str
+        self, targets: list[Target], found: tuple[Found, ...], caller: str
     ) -> tuple[Party, tuple[Record, ...]]:
         """Legs to all targets as one party, and their records."""
         legs = []
@@ -199,7 +199,8 @@ class Calls:
         for target in targets:
             owner, entry = _owner(found, target)
             profile = effective(self._services.config.current, owner, entry)
-            leg = UacLeg(self._services, self._media(target.flow, number), target, profile)
+            call_id = self._services.tokens.call_id()
+            leg = UacLeg(self._services, self._media(target.flow, call_id), target, profile, call_id)
             callee = target.uri
             if entry is not None:
                 callee = entry.key
@@ -223,8 +224,9 @@ class Calls:
         first, *later = [groups[q] for q in sorted(groups, reverse=True)]
         return Fork(first, later=later, services=services)
 
-    def _media(self, flow: Flow, number: int) -> LegMedia:
-        """Media ports at the address that faces the phone."""
+    def _media(self, flow: Flow, call_id: str) -> LegMedia:
+        """Media ports at the address that faces the phone, for the dialog with this Call-ID."""
+        number = self._services.agent.log_id(call_id)
         socket = self._socket(flow.local)
         bound = (socket.bind_addr or socket.addr)[0]
 
@@ -250,7 +252,7 @@ class Calls:
         return sockets[0]
 
     def _new_number(self) -> int:
-        """A number of four hexadecimal digits for the log. Raises Reject when all are taken."""
+        """The number of a new call. Raises Reject when all are taken."""
         if len(self._sessions) > 0xFFFF:
             raise Reject(
                 503, "65536 calls are on, no more can be told apart", headers=(("Retry-After", "10"),)
@@ -301,6 +303,11 @@ class Calls:
         """End every call: the server goes down."""
         for session in self.sessions:
             session.stop(Cause(text, sip_reason(503, text), 503))
+
+
+def _binding_of(targets: list[Target]) -> int | None:
+    """Identifier in the log of the first registration that is called."""
+    return next((each.binding for each in targets if each.binding is not None), None)
 
 
 def _owner(found: tuple[Found, ...], target: Target) -> tuple[Subscriber | None, ImpuEntry | None]:

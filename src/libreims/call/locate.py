@@ -207,6 +207,7 @@ class Locator:
             headers=headers,
             phone=subscriber.impi,
             behind_nat=not binding.path and hidden_by_nat(binding.contact, binding.flow),
+            binding=binding.number,
             q=binding.q,
             volte=binding.features.volte,
             identity=identity,

@@ -184,6 +184,7 @@ class Originate:
             headers=identity.headers + called_party(settings, subscriber, entry),
             phone=subscriber.impi,
             behind_nat=not binding.path and hidden_by_nat(binding.contact, binding.flow),
+            binding=binding.number,
             q=binding.q,
             volte=binding.features.volte,
         )

@@ -59,6 +59,7 @@ class Session:
         "_services",
         "_started",
         "_watch",
+        "log_id",
         "mo",
         "mt",
         "number",
@@ -80,7 +81,9 @@ class Session:
         self._watch: Cancellable | None = None
         self._started = services.clock.time()
         self.number = number
-        """For the log."""
+        """Among the calls that are on."""
+        self.log_id: int | None = None
+        """Identifier of the caller's binding, or else of the callee's (manual §9.1)."""
         self.mo = mo
         self.mt = mt
         self.state = NEW
@@ -117,7 +120,7 @@ class Session:
         try:
             handler(self, side, event)
         except Reject as reject:
-            self._services.log.error(reject.why, id=self.number)
+            self._services.log.error(reject.why, id=self.log_id)
             self._refuse(side, event, reject)
 
     # -- handlers ------------------------------------------------------------------------------------
@@ -249,11 +252,11 @@ class Session:
             self.stop(Cause(text, sip_reason(408, "Media timeout")))
 
     def _tell(self, text: str) -> None:
-        self._services.log.info(text, id=self.number)
+        self._services.log.info(text, id=self.log_id)
 
     def _log_dropped(self, side: str, event: Event) -> None:
         name = type(event).__name__
-        self._services.log.debug(f"{name} from the {side} side in state {self.state} is late", id=self.number)
+        self._services.log.debug(f"{name} from the {side} side in state {self.state} is late", id=self.log_id)
 
 
 Handler = Callable[[Session, str, Event], None]

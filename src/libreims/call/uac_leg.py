@@ -79,6 +79,8 @@ class Target:
     """Who is called, for the log."""
     behind_nat: bool = False
     """The contact names another host than the registration came from."""
+    binding: int | None = None
+    """Identifier of the registration in the log; None at the trunk."""
     q: float = 1.0
     """Its preference among the targets of one call, 0 to 1 (RFC 3261 §16.6)."""
     identity: str = ""
@@ -96,9 +98,12 @@ class Target:
 class UacLeg(Leg):
     """A dialog that we start."""
 
-    def __init__(self, services: CallServices, media: LegMedia, target: Target, profile: Profile) -> None:
+    def __init__(
+        self, services: CallServices, media: LegMedia, target: Target, profile: Profile, call_id: str
+    ) -> None:
         super().__init__(services, media, target.flow, target.phone, target.behind_nat, profile)
         self._target = target
+        self._call_id = call_id
         self.tcp_threshold = target.tcp_threshold
         self._transaction: ClientTransaction | None = None
         self._ring_timer: Cancellable | None = None
@@ -149,7 +154,7 @@ class UacLeg(Leg):
             *(("Route", route) for route in target.route),
             ("From", f"{target.from_};tag={services.tokens.tag()}"),
             ("To", target.to),
-            ("Call-ID", services.tokens.call_id()),
+            ("Call-ID", self._call_id),
             ("CSeq", "1 INVITE"),
             self.contact(),
             ("Allow", ALLOW),

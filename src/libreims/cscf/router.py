@@ -62,6 +62,8 @@ class Router:
         self._dialogs: list[Dialogs] = []
         self.admit: Callable[[Request, Flow], None] | None = None
         """Asked before any procedure whether a request may come the way that it came; raises Reject."""
+        self.binding_at: Callable[[Flow], int | None] = lambda flow: None
+        """Identifier of the registration that a request came from, for the log (manual §9.1)."""
         self.ack: Callable[[Request], bool] = lambda ack: False
         self.cancel: Callable[[ServerTransaction, Request], None] = lambda transaction, cancel: None
 
@@ -99,9 +101,9 @@ class Router:
             if not self.agent.deviations.ack_received(request, flow, transaction):
                 return
             if not self.ack(request):
-                self._log.info(f"ACK from {flow.remote[0]} belongs to no call", id=self._number(request))
+                self._log.info(f"ACK from {flow.remote[0]} belongs to no call", id=self.binding_at(flow))
         except Reject as reject:
-            self._log.warn(reject.why, id=self._number(request))
+            self._log.warn(reject.why, id=self.binding_at(flow))
         except SipParseError as error:
             self._log.warn(f"ACK from {flow.remote[0]}: {error.reason}")
         except Exception as error:  # noqa: BLE001 - as in request_received, though nobody is answered
@@ -136,7 +138,7 @@ class Router:
         self._log.warn(
             f"{error.status}: {request.method} from {text(flow.remote)} is against the rules of SIP: "
             f"{error.reason}; mend the phone",
-            id=self._number(request) if request.get("Call-ID") else None,
+            id=self.binding_at(flow),
         )
 
     # -- inside ----------------------------------------------------------------------------------------
@@ -184,9 +186,9 @@ class Router:
 
     def _rejected(self, transaction: ServerTransaction, reject: Reject) -> None:
         if reject.status not in (401, 407):
-            self._log.warn(f"{reject.status}: {reject.why}", id=self._number(transaction.request))
+            self._log.warn(f"{reject.status}: {reject.why}", id=self.binding_at(transaction.flow))
         elif self._log.info_on:
-            self._log.info(f"{reject.status}: {reject.why}", id=self._number(transaction.request))
+            self._log.info(f"{reject.status}: {reject.why}", id=self.binding_at(transaction.flow))
         if not transaction.answered:
             self.agent.respond(transaction, Answer(reject.status, reject.reason, reject.headers))
 
@@ -195,9 +197,6 @@ class Router:
         self._log.exception(f"{transaction.request.method} met a fault of the server", error)
         if not transaction.answered:
             self.agent.respond(transaction, Answer(500))
-
-    def _number(self, request: Request) -> int:
-        return self._callflow.number(request.call_id)
 
 
 async def _timed(procedure: Coroutine[Any, Any, None], timing: Timing, begin: float) -> None:

@@ -180,6 +180,10 @@ class UserAgent:
         self._callflow.outside(message, flow)
         return False
 
+    def log_id(self, call_id: str) -> int:
+        """The identifier of a dialog in the log, layers `sip` and `media` (manual §9)."""
+        return self._callflow.number(call_id)
+
     def local_for(self, remote_host: str) -> Address:
         """The listening address that faces a host."""
         return self._transport.local_for(remote_host)

@@ -162,6 +162,11 @@ class Bindings:
             return iter((self._by_number[numbers],))
         return map(self._by_number.__getitem__, numbers or ())
 
+    def number_at(self, remote: Address) -> int | None:
+        """The log identifier of what was registered from this address; None where that is not one binding."""
+        numbers = self._by_remote.get(remote)
+        return numbers if isinstance(numbers, int) else None
+
     def reachable(self, found: Iterable[Found], *, emergency: bool | None = False) -> list[Binding]:
         """Where a request to an IMPU goes (`SubscriberDatabase.find`): by q, then the newest first.
 
