@@ -86,6 +86,7 @@ def prepare(directory: Path, place: Place, shipped: Path | None = None) -> Cast:
         lines.append(f"ipsec_pcap_filename: {json.dumps(str(packets))}")
     else:
         lines.append("ipsec: false")
+    lines.append("com_addr: null")  # a server that runs already may have the port
     # Lists merge element by element (manual §5.1.1); a string in between takes the shipped one away.
     lines += ['sip_addr: ""', f"sip_addr: {json.dumps([text(server) for server in servers])}"]
     config.write_text(_text(shipped, lines))
