@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from libreims.base.errors import LibreImsError
 from libreims.base.tokens import Tokens
@@ -155,6 +156,7 @@ class AssociationTable:
             del self.outbound[entry.key]
 
 
+@lru_cache(256)
 def packed(host: str) -> tuple[bytes, str]:
     """An address as packets have it, and as the kernel writes it. Raises LibreImsError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -32,6 +32,10 @@ Deliver = Callable[[bytes], None]
 Witness = Callable[[SecurityAssociation, bytes], None]
 """Sees every packet in clear that goes through an association, as the inner side sends or gets it."""
 
+_LEFT_OVER = (
+    "which ended with the registration or with a restart of this program: the phone registers again when it "
+    "notices, at once after flight mode"
+)
 _IPV4_KEY = slice(12, 24)  # addresses and ports of a packet without options
 _IPV6_KEY = slice(8, 44)
 
@@ -179,7 +183,7 @@ class EspEngine:
         if len(esp) < 8:
             self.drops.drop("malformed", "FROM", source, f"{len(esp)} octets are too short for an ESP header")
         else:
-            self.drops.drop("no_sa", "FROM", source, f"SPI {int.from_bytes(esp[:4]):#x}")
+            self.drops.drop("no_sa", "FROM", source, f"SPI {int.from_bytes(esp[:4]):#x}, {_LEFT_OVER}")
 
     def _outside_selectors(self, entry: Inbound, protocol: int, payload: bytes) -> None:
         """RFC 4301 §5.2: what came out of ESP has to be what the association was made for."""

@@ -26,7 +26,8 @@ _ROUNDS = 16
 _DATAGRAM = 65535
 _RECEIVE_BUFFER = 8 << 20
 _SEND_BUFFER = 2 << 20
-
+_SPARE = 16
+"""Sockets made on one visit to another namespace: the way there and back costs twice as much as a socket."""
 
 Within = Callable[[], AbstractContextManager[object]]
 """Gives what the calling thread has to be in while it makes a socket."""
@@ -40,6 +41,7 @@ class SocketNetwork:
         self._within = within
         self._epoll = select.epoll()
         self._sockets: dict[int, UdpSocket] = {}
+        self._spare: dict[tuple[int, int], list[socket.socket]] = {}
         loop.add_reader(self._epoll.fileno(), self._drain)
 
     def udp(self, local: Address, receive: Receive) -> UdpSocket:
@@ -130,8 +132,16 @@ class SocketNetwork:
         return sock
 
     def _socket(self, host: str, kind: int) -> socket.socket:
-        with self._within():
-            return socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        if self._within is contextlib.nullcontext:
+            return socket.socket(family, kind)
+        spare = self._spare.setdefault((family, kind), [])
+        if not spare:
+            with self._within():
+                spare.append(socket.socket(family, kind))
+                with contextlib.suppress(OSError):  # at the limit of open files one will do
+                    spare += (socket.socket(family, kind) for _ in range(_SPARE - 1))
+        return spare.pop()
 
     def source_for(self, remote_host: str) -> str | None:
         """Ask the kernel's routing table, without a packet."""
@@ -151,6 +161,10 @@ class SocketNetwork:
         """Close every UDP socket and leave the loop; TCP is closed by who opened it."""
         for datagrams in list(self._sockets.values()):
             datagrams.close()
+        for spare in self._spare.values():
+            for sock in spare:
+                sock.close()
+        self._spare.clear()
         if not self._epoll.closed:
             self._loop.remove_reader(self._epoll.fileno())
             self._epoll.close()

@@ -138,7 +138,9 @@ def test_an_unknown_spi() -> None:
     server.engine.inbound(b"", PHONE[0], SERVER[0])
     assert server.drops == {"no_sa": 1, "malformed": 2}
     assert server.lines[4] == (
-        "Packet from 192.0.2.7 dropped, no security association has this SPI: SPI 0x7fff"
+        "Packet from 192.0.2.7 dropped, no security association has this SPI: SPI 0x7fff, which ended with "
+        "the registration or with a restart of this program: the phone registers again when it notices, at "
+        "once after flight mode"
     )
 
 

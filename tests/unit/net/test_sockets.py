@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import os
+import resource
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 
@@ -13,6 +15,7 @@ import pytest_asyncio
 
 from libreims.net.port import Address, Stream, TcpOptions
 from libreims.net.sockets import SocketNetwork, TcpStream
+from support.process import free_port
 
 OPTIONS = TcpOptions()
 
@@ -212,9 +215,7 @@ class TestTcp:
 
     async def test_connections_to_several_peers_share_a_local_port(self, network: SocketNetwork) -> None:
         """TS 33.203 §7.1: requests to all phones leave from the protected client port."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port("127.0.0.1")  # one that no listener is given
         for _ in range(2):  # what is closed does not block the port
             servers, clients = [End(), End()], [End(), End()]
             listeners = [
@@ -348,7 +349,8 @@ class TestTcp:
 
 
 async def test_every_socket_is_made_within() -> None:
-    """`within` puts the thread into a network namespace for just as long as it makes a socket."""
+    """`within` puts the thread into a network namespace while it makes sockets, some at once."""
+    descriptors = len(os.listdir("/proc/self/fd"))
     inside, times = False, 0
 
     @contextlib.contextmanager
@@ -361,19 +363,45 @@ async def test_every_socket_is_made_within() -> None:
     network = SocketNetwork(asyncio.get_running_loop(), within)
     box, server = Box(), End()
     a, b = network.udp(("127.0.0.1", 0), Box()), network.udp(("127.0.0.1", 0), box)
-    assert (times, inside) == (2, False)
+    assert (times, inside) == (1, False)
     a.send(b"x", b.local)
     await box.until(1)
+    for _ in range(16):
+        network.udp(("127.0.0.1", 0), Box()).close()
+    assert (times, inside) == (2, False)
     listener = await network.tcp_listen(("127.0.0.1", 0), accepting(server), lambda: OPTIONS)
     assert (times, inside) == (3, False)
     stream = network.tcp_connect(None, listener.local, End(), OPTIONS)
     await server.opened
-    assert (times, inside) == (4, False)
     assert network.source_for("127.0.0.1") == "127.0.0.1"
-    assert (times, inside) == (5, False)
+    assert (times, inside) == (3, False)
     stream.close()
     assert await server.end() is None
     listener.close()
+    network.close()
+    await asyncio.sleep(0)
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
+async def test_the_limit_of_open_files_leaves_what_there_is() -> None:
+    """Sockets that are made beyond the one that is needed are no reason to fail."""
+
+    @contextlib.contextmanager
+    def within() -> Iterator[None]:
+        yield
+
+    network = SocketNetwork(asyncio.get_running_loop(), within)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(map(int, os.listdir("/proc/self/fd")))
+    made = []
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 5, hard))
+        with pytest.raises(OSError, match="Too many open files"):
+            for _ in range(highest + 100):
+                made.append(network.udp(("127.0.0.1", 0), Box()))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert len(made) >= 3
     network.close()
 
 

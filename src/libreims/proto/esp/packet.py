@@ -19,7 +19,7 @@ from libreims.proto.esp.errors import (
     WrongSpi,
 )
 from libreims.proto.esp.replay import ReplayWindow
-from libreims.proto.esp.transforms import Randomness, opener, sealer
+from libreims.proto.esp.transforms import Open, Randomness, Seal, opener, sealer
 
 MIN_SPI: Final = 256
 """Lower ones are reserved (RFC 4303 §2.1)."""
@@ -41,10 +41,20 @@ def spi_of(packet: bytes) -> int:
 class OutboundSa:
     """Protects packets.  `randomness` gives unpredictable octets (`Tokens.octets`).
 
-    Raises EspSetupError if no association can be made of the arguments.
+    Raises EspSetupError if no association can be made of the arguments.  The keys are set up with the first
+    packet: of the four associations of an agreement half never have one.
     """
 
-    __slots__ = ("_alignment", "_seal", "authentication", "encryption", "packets", "sequence", "spi")
+    __slots__ = (
+        "_alignment",
+        "_seal",
+        "_setup",
+        "authentication",
+        "encryption",
+        "packets",
+        "sequence",
+        "spi",
+    )
 
     def __init__(
         self,
@@ -64,7 +74,8 @@ class OutboundSa:
         self.packets = 0
         """How many packets were protected."""
         self._alignment = e.alignment
-        self._seal = sealer(a, e, authentication_key, encryption_key, randomness)
+        self._setup = a, e, authentication_key, encryption_key, randomness
+        self._seal: Seal | None = None
 
     def __repr__(self) -> str:
         return f"OutboundSa(spi={self.spi}, {self.authentication}, {self.encryption})"
@@ -80,7 +91,10 @@ class OutboundSa:
         self.sequence = sequence
         pad = -(len(payload) + 2) % self._alignment
         plaintext = payload + _PADDING[pad] + bytes((pad, next_header))
-        packet = self._seal(_HEADER.pack(self.spi, sequence), plaintext, sequence)
+        seal = self._seal
+        if seal is None:
+            seal = self._seal = sealer(*self._setup)
+        packet = seal(_HEADER.pack(self.spi, sequence), plaintext, sequence)
         self.packets += 1
         return packet
 
@@ -97,6 +111,7 @@ class InboundSa:
         "_check_padding",
         "_fixed",
         "_open",
+        "_setup",
         "_window",
         "authentication",
         "encryption",
@@ -126,7 +141,8 @@ class InboundSa:
         self._check_padding = not authentic
         self._fixed = _HEADER.size + a.iv_length + e.iv_length + a.icv_length + e.icv_length
         self._alignment = e.alignment
-        self._open = opener(a, e, authentication_key, encryption_key)
+        self._setup = a, e, authentication_key, encryption_key
+        self._open: Open | None = None
 
     def __repr__(self) -> str:
         return f"InboundSa(spi={self.spi}, {self.authentication}, {self.encryption})"
@@ -158,7 +174,10 @@ class InboundSa:
         if spi != self.spi:
             raise WrongSpi(f"SPI {spi} instead of {self.spi}")
         self._window.check(sequence)
-        plaintext = self._open(packet)
+        opened = self._open
+        if opened is None:
+            opened = self._open = opener(*self._setup)
+        plaintext = opened(packet)
         # From here on the packet is the peer's own, whatever it holds: its number is used up.
         self._window.accept(sequence)
         pad, next_header = plaintext[-2:]
