@@ -123,4 +123,4 @@ class AgreementRig:
         assert self.inside.in_use == 0 and self.transport.protected == {}
         pool = self.agreements.installer.pool
         assert (len(pool), pool.spis) == (0, 0)
-        assert not self.agreements._by_nonce and not self.agreements._offers
+        assert not self.agreements._offers and not self.agreements._offers._by_user

@@ -61,6 +61,7 @@ class SimulatedTunnel:
         self.network = network
         self._inside = network
         self.hosts = list(hosts)
+        self.capacity = 1 << 20
         self._installed: list[SecurityAssociation] = []
         network.tunnels.update(dict.fromkeys(self.hosts, self))
 

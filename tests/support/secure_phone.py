@@ -61,7 +61,7 @@ class SecurePhone(Peer):
     def propose(self, pairs: tuple[tuple[str, str], ...] = PAIRS, port_c: int = 0) -> str:
         """A new Security-Client: SPIs and client port of its own."""
         spi = next(self.serial) * 0x100
-        port_c = port_c or 20000 + spi // 0x100
+        port_c = port_c or 20000 + spi // 0x100 % 40000
         self.offer = [Ipsec3gpp(a, e, spi, spi + 1, port_c, self.port_s) for a, e in pairs]
         return self.client
 

@@ -107,6 +107,8 @@ class XfrmTunnel:
                 self._installed.remove(association)
                 _batch(orders(association, "delete"))
 
+    capacity = 1 << 20
+
     @property
     def packets(self) -> dict[str, int]:
         return {}

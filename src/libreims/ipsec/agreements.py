@@ -16,9 +16,10 @@ from libreims.base.errors import LibreImsError, Reject
 from libreims.base.log import LayerLog
 from libreims.base.tokens import Tokens
 from libreims.ipsec.agreement import OFFER_LIFETIME, Agreement, Event, State
-from libreims.ipsec.choice import Offer, matches, proposals, shown
+from libreims.ipsec.choice import Offer, matches, proposals
 from libreims.ipsec.handover import Handover
 from libreims.ipsec.installation import Installer
+from libreims.ipsec.offers import Offers
 from libreims.net.protected_ports import ProtectedPorts
 from libreims.net.sip_transport import SipTransport
 from libreims.net.tunnel import Tunnel
@@ -28,9 +29,6 @@ from libreims.proto.sip.flow import Address, Flow
 from libreims.proto.sip.security_agreement import Ipsec3gpp, Mechanism
 from libreims.users.bindings import Bindings, BindingsChanged
 from libreims.users.expiry import Expiry
-
-MAX_OFFERS = 8
-"""Offers of one user that wait for their phones; phones with the same SIM (`multi_sim`) have one each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +73,11 @@ class Agreements:
         self._log = log
         self._linger = linger
         self.installer = Installer(tunnel, transport, tokens)
+        self._tunnel = tunnel
         self.hosts = tunnel.hosts
         """Addresses of ours on which there can be agreements."""
         self._by_port: dict[Address, list[Agreement]] = {}
-        self._by_nonce: dict[str, Agreement] = {}
-        self._offers: dict[str, list[Agreement]] = {}
+        self._offers = Offers(clock, log)
         self._expiry: Expiry[Agreement] = Expiry(clock, self._expired)
         self._handover = Handover(clock, patience, self.used)
         bus.subscribe(BindingsChanged, self._changed)
@@ -110,12 +108,12 @@ class Agreements:
 
     def answered_with(self, nonce: str) -> Agreement | None:
         """The agreement that was offered with this challenge and waits for its answer."""
-        return self._by_nonce.get(nonce)
+        return self._offers.answered_with(nonce)
 
     @property
     def expecting(self) -> bool:
         """Whether any challenge with an agreement waits for its answer."""
-        return bool(self._by_nonce)
+        return bool(self._offers)
 
     def beside(self, agreement: Agreement) -> list[Agreement]:
         """All agreements with the same server port, this one too."""
@@ -136,6 +134,12 @@ class Agreements:
         host, phone = challenge.flow.local[0], challenge.flow.remote[0]
         shared = self._ports_to_share(challenge, proposal)
         try:
+            count = self.installer.pool.spis
+            if count >= self._tunnel.capacity:
+                raise LibreImsError(
+                    f"there are {count} already, and the limit of open files has to leave room for calls: "
+                    "raise it (`ulimit -n`)"
+                )
             installation = await self.installer.install(host, phone, proposal, keys, shared)
         except (OSError, LibreImsError) as error:
             raise Reject(
@@ -153,20 +157,19 @@ class Agreements:
             try:
                 return proposal, expand(proposal.alg, proposal.ealg, challenge.ik, challenge.ck)
             except EspSetupError as error:
-                pair = shown([(proposal.alg, proposal.ealg)])
+                pair = f"{proposal.alg}/{proposal.ealg}"
                 self._log.warn(f"{challenge.impi} cannot have {pair} this time: {error}")
         return None
 
     def _withdraw_offers(self, challenge: Challenge) -> None:
-        """One offer for one phone; TS 24.229 §5.2.2: a new challenge voids the temporary associations."""
-        offers = self._offers.get(challenge.impi, [])
-        through = self.at(challenge.flow)
-        for each in tuple(offers):
-            if each is through:
-                continue  # the challenge has to go back through it
-            same_phone = each.phone[0] == challenge.flow.remote[0] and each.emergency == challenge.emergency
-            if same_phone or len(offers) >= MAX_OFFERS:
-                self._fire(each, Event.WITHDRAWN)
+        for each in self._offers.voided(
+            challenge.impi,
+            challenge.flow.remote[0],
+            emergency=challenge.emergency,
+            through=self.at(challenge.flow),
+            limit=self._tunnel.capacity // 2,
+        ):
+            self._fire(each, Event.WITHDRAWN)
 
     def _ports_to_share(self, challenge: Challenge, proposal: Ipsec3gpp) -> ProtectedPorts | None:
         """The server port to go on with (TS 33.203 §7.1): that of the agreement which is being renewed.
@@ -186,8 +189,7 @@ class Agreements:
         agreement.offered = challenge.client
         agreement.linger = self._linger()
         self._by_port.setdefault(agreement.local, []).append(agreement)
-        self._by_nonce[agreement.nonce] = agreement
-        self._offers.setdefault(agreement.impi, []).append(agreement)
+        self._offers.add(agreement)
         self._expiry.start(agreement, OFFER_LIFETIME)
 
     # --- its life
@@ -204,7 +206,7 @@ class Agreements:
         self._fire(agreement, Event.REGISTERED, max(map(self._bindings.remaining, bound)))
         agreement.number = bound[-1].number
         if before is State.OFFERED:
-            self._forget_offer(agreement)
+            self._offers.forget(agreement)
             self._log.info(f"{agreement.impi} has agreed on {agreement}", id=agreement.number)
         older = [each for each in self.beside(agreement) if each is not agreement]
         for other in older:
@@ -278,21 +280,12 @@ class Agreements:
         """Take an agreement down: associations, ports, SPIs."""
         self._expiry.stop(agreement)
         self._handover.end(agreement)
-        self._forget_offer(agreement)
+        self._offers.forget(agreement)
         beside = self._by_port[agreement.local]
         beside.remove(agreement)
         if not beside:
             del self._by_port[agreement.local]
         self.installer.remove(agreement.installation)
-
-    def _forget_offer(self, agreement: Agreement) -> None:
-        if self._by_nonce.get(agreement.nonce) is agreement:
-            del self._by_nonce[agreement.nonce]
-        offers = self._offers.get(agreement.impi)
-        if offers is not None and agreement in offers:
-            offers.remove(agreement)
-            if not offers:
-                del self._offers[agreement.impi]
 
     def close(self) -> None:
         """The program ends: no timer and no association is left."""

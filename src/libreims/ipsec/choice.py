@@ -41,13 +41,37 @@ class Offer:
 
     @property
     def header(self) -> str:
-        """A Security-Server that only tells what there is: no ports and SPIs are set aside for it."""
-        return ", ".join(f"{IPSEC_3GPP};prot=esp;mod=trans;alg={a};ealg={e}" for a, e in self.pairs)
+        """A Security-Server that only tells what there is: no ports and SPIs are set aside for it.
+
+        Without what goes without saying (`prot`, `mod`): anybody can have this sent to anybody.
+        """
+        return ", ".join(f"{IPSEC_3GPP};alg={a};ealg={e}" for a, e in self.pairs)
+
+    def misses(self, mechanisms: Iterable[Mechanism]) -> str:
+        """Why nothing of what a phone offers will do, for a log line."""
+        named, mechanisms = [], tuple(mechanisms)
+        for each in mechanisms:
+            params = dict(each.params)
+            named.append((params.get("alg", each.name)[:30], params.get("ealg", "")[:30]))
+        offers = ascii(", ".join(dict.fromkeys("/".join(pair).rstrip("/") for pair in named))[:300])[1:-1]
+        usable = {(each.alg, each.ealg) for each in proposals(mechanisms)}
+        if any(pair in self.pairs and pair not in usable for pair in named):
+            return f"offers {offers or 'nothing'} for IPsec, with ports or SPIs that cannot be ({_NUMBERS})"
+        return f"offers {offers or 'nothing'} for IPsec, the server {self}: nothing in common"
+
+
+_NUMBERS = "ports are 1 to 65535, SPIs 256 to 4294967295, spi-c is not spi-s"
 
 
 def shown(pairs: Iterable[tuple[str, str]]) -> str:
-    """Pairs of algorithms for a log line."""
-    return ", ".join(f"{a}/{e}" for a, e in pairs) or "none"
+    """Pairs of algorithms for a log line: `a, b with c, d; e with f`."""
+    of_each: dict[str, list[str]] = {}
+    for authentication, encryption in pairs:
+        of_each.setdefault(authentication, []).append(encryption)
+    together: dict[tuple[str, ...], list[str]] = {}
+    for authentication, all_ in of_each.items():
+        together.setdefault(tuple(all_), []).append(authentication)
+    return "; ".join(f"{', '.join(a)} with {', '.join(e)}" for e, a in together.items()) or "none"
 
 
 def offer_of(settings: Settings, missing: Mapping[str, str], tell: Callable[[str], None]) -> Offer:

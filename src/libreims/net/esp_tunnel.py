@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import resource
 import socket
 from collections.abc import Iterable, Iterator
 
@@ -27,6 +28,8 @@ from libreims.net.tun_setup import Inside
 from libreims.net.tunnel import SecurityAssociation
 from libreims.proto.ip.packet import ESP
 
+_FILES = 4
+"""Open files for each agreement: its sockets have three, one in four is for calls and all else."""
 _BURST = 64
 """Packets taken at once before the event loop has its turn."""
 _LONGEST = 65535
@@ -137,6 +140,11 @@ class EspTunnel:
     def remove(self, associations: Iterable[SecurityAssociation]) -> None:
         """Take them out."""
         self.engine.remove(associations)
+
+    @property
+    def capacity(self) -> int:
+        """As many agreements as the limit of open files (RLIMIT_NOFILE) allows."""
+        return resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _FILES
 
     @property
     def packets(self) -> dict[str, int]:

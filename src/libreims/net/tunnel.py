@@ -75,6 +75,10 @@ class Tunnel(Protocol):
     def hosts(self) -> Collection[str]:
         """Addresses of ours that associations can have."""
 
+    @property
+    def capacity(self) -> int:
+        """Agreements for which there are open files, with room left for everything else."""
+
     def install(self, associations: Iterable[SecurityAssociation]) -> None:
         """Put associations in force, all of them or, on LibreImsError (an SPI that is taken), none."""
 

@@ -7,7 +7,6 @@ does not ask for IPsec registers without, as soft phones do.  Used by `registrar
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from libreims.base.errors import Reject
@@ -20,7 +19,7 @@ from libreims.net.address import text
 from libreims.net.port import Flow
 from libreims.proto.sip.digest import Credentials, aka_nonce
 from libreims.proto.sip.message import Request
-from libreims.proto.sip.security_agreement import OPTION_TAG, Mechanism, is_required, mechanisms, same
+from libreims.proto.sip.security_agreement import OPTION_TAG, is_required, mechanisms, same
 from libreims.registrar.authentication import Challenged
 
 CLIENT = "Security-Client"
@@ -191,13 +190,12 @@ class Security:
         return self._nothing_in_common(challenged, attempt, self._agreements)
 
     def _nothing_in_common(self, challenged: Challenged, attempt: Attempt, agreements: Agreements) -> Reject:
-        offers = _shown(mechanisms(attempt.client))
-        why = f"{attempt.impi} offers {offers} for IPsec, the server {agreements.offer}: nothing in common"
+        why = f"{attempt.impi} {agreements.offer.misses(mechanisms(attempt.client))}"
         if attempt.agreement is not None:
             # The agreement that it came through goes on: TS 33.203 does not ask for a new one each time.
             self._log.warn(f"{why}; it stays with the agreement that it has.")
         elif attempt.required:
-            return self._demand(f"{why}; change ipsec_aalg_list and ipsec_ealg_list")
+            return self._demand(f"{why}; change ipsec_aalg_list and ipsec_ealg_list, or the phone")
         else:
             self._log.warn(f"{why}; it may register without.")
         return challenged
@@ -247,12 +245,3 @@ def _outside(offered: Agreement, flow: Flow, where: str) -> str:
         "(IP protocol 50) does not get through from the phone, or somebody wants to have the registration "
         "unprotected."
     )
-
-
-def _shown(wanted: Iterable[Mechanism]) -> str:
-    """What a phone offers, for a line of the log."""
-    names = []
-    for mechanism in wanted:
-        params = dict(mechanism.params)
-        names.append(f"{params.get('alg', mechanism.name)}/{params.get('ealg', '')}"[:60].rstrip("/"))
-    return ascii(", ".join(dict.fromkeys(names))[:300])[1:-1] or "nothing"

@@ -10,7 +10,7 @@ import pytest
 from libreims.base.errors import LibreImsError, Reject
 from libreims.base.tokens import Tokens
 from libreims.ipsec.agreement import OFFER_LIFETIME, State
-from libreims.ipsec.agreements import MAX_OFFERS
+from libreims.ipsec.offers import MAX_OF_USER
 from libreims.net.port import Flow
 from libreims.net.protected_pool import PortPool
 from libreims.users.bindings import Cause, Change
@@ -89,11 +89,11 @@ def test_offers_of_one_phone_and_of_many() -> None:
     assert list(rig.agreements) == [again] and first.state is State.ENDED
     emergency = rig.offer(emergency=True)
     assert list(rig.agreements) == [again, emergency], "another registration of the same phone"
-    for number in range(2, 2 + MAX_OFFERS):
+    for number in range(2, 2 + MAX_OF_USER):
         rig.offer(host=f"10.0.1.{number}")
-    assert len(rig.agreements) == MAX_OFFERS
+    assert len(rig.agreements) == MAX_OF_USER
     rig.offer("bob@ims.test")
-    assert len(rig.agreements) == MAX_OFFERS + 1
+    assert len(rig.agreements) == MAX_OF_USER + 1
 
 
 def test_re_registration_shares_the_server_port() -> None:

@@ -36,7 +36,7 @@ def test_the_lists_are_taken_in_their_order() -> None:
         'ipsec_aalg_list: ["hmac-md5-96", "null", "hmac-md5-96"], ipsec_ealg_list: ["null", "aes-cbc"]'
     )
     assert found.pairs == (("hmac-md5-96", "null"), ("hmac-md5-96", "aes-cbc"), ("null", "aes-cbc"))
-    assert str(found) == "hmac-md5-96/null, hmac-md5-96/aes-cbc, null/aes-cbc"
+    assert str(found) == "hmac-md5-96 with null, aes-cbc; null with aes-cbc"
     assert [each.params for each in mechanisms([found.header])] == [
         (("alg", a), ("ealg", e), ("mod", "trans"), ("prot", "esp")) for a, e in found.pairs
     ]
@@ -84,3 +84,29 @@ def test_spis_that_cannot_be(spi_c: int, spi_s: int, fits: bool) -> None:
     proposal = Ipsec3gpp("hmac-md5-96", "null", spi_c, spi_s, 5000, 5001)
     found = proposals([Mechanism.parse("tls"), Mechanism.parse(str(proposal))])
     assert found == ([proposal] if fits else [])
+
+
+@pytest.mark.parametrize(
+    ("client", "why"),
+    [
+        (
+            "tls, ipsec-3gpp;alg=rot13;spi-c=1",
+            "offers tls, rot13/null for IPsec, the server hmac-md5-96 with",
+        ),
+        ("", "offers nothing for IPsec, the server hmac-md5-96 with null: nothing in common"),
+        (
+            "ipsec-3gpp;alg=hmac-md5-96;spi-c=300;spi-s=301;port-c=65536;port-s=5",
+            "offers hmac-md5-96/null for IPsec, with ports or SPIs that cannot be (ports are 1 to 65535",
+        ),
+        ("ipsec-3gpp;alg=hmac-md5-96;spi-c=300;spi-s=255;port-c=6;port-s=5", "or SPIs that cannot be"),
+    ],
+)
+def test_why_nothing_will_do(client: str, why: str) -> None:
+    found = Offer((("hmac-md5-96", "null"),)).misses(mechanisms([client] if client else []))
+    assert why in found
+
+
+def test_what_anybody_can_have_sent_to_anybody_is_short() -> None:
+    """494 with everything that there is, one datagram."""
+    found, _ = offer()
+    assert len(found.header) < 1400 and len(str(found)) < 250
