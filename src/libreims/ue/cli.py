@@ -9,8 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 from libreims.base.errors import LibreImsError
@@ -18,66 +17,22 @@ from libreims.base.timers import TimerWheel
 from libreims.base.tokens import Tokens
 from libreims.net import address
 from libreims.net.sockets import SocketNetwork
-from libreims.proto.sip.digest import AKAV1_MD5, AKAV2_MD5, AKAV2_SHA256, MD5
 from libreims.proto.sip.stack import SipTimers
-from libreims.ue import ipsec, ladder, report
-from libreims.ue.audio import CODECS
-from libreims.ue.config import CODECS as PREFERRED
-from libreims.ue.config import (
-    EXPIRES,
-    IMEI,
-    SMSC,
-    PhoneConfig,
-    PhoneConfigError,
-    SimCard,
-    SimFile,
-    load_sim,
-    sim_card,
-)
-from libreims.ue.incoming import ANSWER, BUSY, DECLINE, RING, AnswerMode
+from libreims.ue import arguments, ipsec, ladder, report
+from libreims.ue.config import PhoneConfig, PhoneConfigError
 from libreims.ue.load import LoadRun
 from libreims.ue.phone import Phone
 from libreims.ue.recorder import Entry, Note, SipRecord
 from libreims.ue.script import Script, Step, StepError, StepResult, parse_steps, steps_help
 from libreims.ue.security import Ipsec
-from libreims.ue.security_offer import AALG, EALG, Pair, SecurityError, pairs
-
-_SCHEMES = {
-    "none": None,
-    "md5": MD5,
-    "akav1": AKAV1_MD5,
-    "akav2": AKAV2_MD5,
-    "akav2-sha-256": AKAV2_SHA256,
-}
-
-_MODES = {"auto": ANSWER, "ring": RING, "busy": BUSY, "decline": DECLINE}
-
-_EPILOG = f"""\
-steps, done one after the other until one fails:
-{steps_help()}
-
-A TARGET of digits is a number of the home domain, +33... a global one, anything with a colon a URI.
-At the end the phone hangs up and de-registers by itself.
-
-SIM file: a JSON object, or lines `name = value`; names: sim_algo, K, opc, op, sqn, res_len, impi, impu, pwd.
-
-examples:
-  libreims ue --imsi 001010000000001 --sim sim1 register call 1002 expect-audio 100 hangup
-  libreims ue --impi alice --domain ims.test --password secret register listen expect-hangup
-  libreims ue --imsi 001010000000001 --sim sim1 register sms 1002 "See you at 8" report expect-report
-  libreims ue --ipsec --imsi 001010000000001 --sim sim1 --ladder register reregister fresh deregister
-  libreims ue --imsi 001010000000001 --sim sim1 --count 100 --rate 50 register wait 10
-
-exit status: 0 when every step succeeded, 1 when one did not, 2 for wrong arguments
-"""
+from libreims.ue.security_offer import SecurityError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a phone with these arguments (those of the process by default); returns the exit status."""
-    parser = _parser()
-    options = parser.parse_intermixed_args(argv)
+    options = arguments.parser().parse_intermixed_args(argv)
     try:
-        config = _config(options)
+        config = arguments.config(options)
         steps = parse_steps(options.steps)
         if not steps:
             raise StepError(f"what shall the phone do? Give steps:\n{steps_help()}")
@@ -92,162 +47,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="libreims ue",
-        description="A simulated phone.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("steps", nargs="*", metavar="STEP", help="what to do, see below")
-    add = parser.add_argument_group("server").add_argument
-    add("--server", default="127.0.0.1:5060", metavar="HOST:PORT", help="P-CSCF (default %(default)s)")
-    add("--transport", choices=("udp", "tcp"), default="udp")
-    add("--local", default="", metavar="HOST[:PORT]", help="our address (default: loopback, any port)")
-    add("--t1", type=float, default=0.5, metavar="SECONDS", help="SIP timer T1 (default %(default)s)")
-    add = parser.add_argument_group("identity").add_argument
-    add("--imsi", help="IMPI, IMPU and domain are derived from it where not given (TS 23.003 §13)")
-    add("--impi", help="private identity")
-    add("--impu", help="public identity, a sip URI")
-    add("--domain", default="", help="home domain (default: the host of the IMPU)")
-    add("--imei", default=IMEI, help="device identity (default %(default)s)")
-    add = parser.add_argument_group("authentication").add_argument
-    add("--sim", type=Path, metavar="FILE", help="keys from a file, not from the command line")
-    add("--k", metavar="HEX", help="key of the SIM")
-    add("--opc", metavar="HEX", help="operator key of this SIM (TUAK: TOPc)")
-    add("--op", metavar="HEX", help="key of the operator instead")
-    add("--algo", choices=("xor", "milenage", "tuak"), help="of the SIM (default: milenage with opc or op)")
-    add("--sqn", metavar="HEX", help="highest sequence number that the SIM has accepted")
-    add("--password", help="of a soft phone")
-    add("--md5", action="store_true", help="short for --auth md5")
-    add("--auth", choices=tuple(_SCHEMES), help="offered first (default: akav1 with a SIM, else none)")
-    add("--expires", type=int, default=EXPIRES, metavar="SECONDS", help="of the registration")
-    add("--subscribe", action="store_true", help="subscribe to the registration state when registered")
-    add = parser.add_argument_group("calls").add_argument
-    add("--codecs", default=",".join(PREFERRED), help="voice codecs (default %(default)s)")
-    add("--video", action="store_true", help="accept video")
-    add("--text", action="store_true", help="accept real-time text")
-    add("--audio", type=Path, metavar="FILE", help="play a .wav (PCMU) or raw payload instead of a tone")
-    add("--answer", choices=tuple(_MODES), default="auto", help="of calls that come in (default %(default)s)")
-    add("--answer-delay", type=float, metavar="SECONDS", help="ring so long first (default 1)")
-    add("--100rel", dest="rel100", action="store_true", help="reliable provisional responses (RFC 3262)")
-    add("--precondition", action="store_true", help="preconditions (RFC 3312); brings --100rel along")
-    add("--session-expires", type=int, default=0, metavar="SECONDS", help="session timer (RFC 4028)")
-    add = parser.add_argument_group("short messages").add_argument
-    add("--smsc", default=SMSC, metavar="NUMBER|URI", help="SMS centre of the SIM (default %(default)s)")
-    add("--no-sms", action="store_true", help="do not say that the phone does SMS over IP")
-    add = parser.add_argument_group("IPsec").add_argument
-    add("--ipsec", action="store_true", help="register through IPsec (TS 33.203); needs root")
-    add("--aalg", default=",".join(AALG), metavar="LIST", help="integrity, offered (default %(default)s)")
-    add("--ealg", default=",".join(EALG), metavar="LIST", help="encryption, offered (default %(default)s)")
-    add("--ipsec-pcap", metavar="FILE", help="write what goes through IPsec in clear, as pcapng")
-    add("--esp-sa", metavar="FILE", help="write the keys with which Wireshark decrypts a capture")
-    add = parser.add_argument_group("output").add_argument
-    add("--ladder", action="store_true", help="print the messages as a ladder at the end")
-    add("--trace", action="store_true", help="print every message whole")
-    add("--json", action="store_true", help="JSON lines as things happen, the last one a summary")
-    add = parser.add_argument_group("load").add_argument
-    add("--count", type=int, default=1, metavar="N", help="so many phones, identities counted up")
-    add("--rate", type=float, default=10.0, metavar="R", help="phones per second (default %(default)s)")
-    return parser
-
-
-# -- arguments to a phone --------------------------------------------------------------------------
-
-
-def _config(options: argparse.Namespace) -> PhoneConfig:
-    file = load_sim(options.sim) if options.sim else SimFile(None)
-    sim = _sim(options) or file.sim
-    password = options.password if options.password is not None else file.password
-    impi, impu, domain = _identity(options, file)
-    name = options.auth or ("md5" if options.md5 else ("akav1" if sim is not None else "none"))
-    codecs = tuple(_words(options.codecs))
-    for codec in codecs:
-        if codec.lower() not in CODECS or CODECS[codec.lower()].media != "audio":
-            known = ", ".join(each.name for each in CODECS.values() if each.media == "audio")
-            raise PhoneConfigError(f"codec {codec!r}: use {known}")
-    if options.count < 1 or options.rate <= 0:
-        raise PhoneConfigError("--count and --rate must be greater than 0")
-    try:
-        server = address.parse(options.server)
-        local = address.parse(options.local, 0) if options.local else ("", 0)
-    except ValueError as error:
-        raise PhoneConfigError(str(error)) from None
-    return PhoneConfig(
-        impi=impi,
-        impu=impu,
-        server=server,
-        domain=domain,
-        transport=options.transport.upper(),
-        local=local,
-        sim=sim,
-        password=password,
-        scheme=_SCHEMES[name],
-        expires=options.expires,
-        imei=options.imei,
-        subscribe=options.subscribe,
-        codecs=codecs,
-        video=options.video,
-        text=options.text,
-        rel100=options.rel100,
-        precondition=options.precondition,
-        session_expires=options.session_expires,
-        ipsec=_ipsec(options),
-        sms=not options.no_sms,
-        smsc=options.smsc,
-    )
-
-
-def _sim(options: argparse.Namespace) -> SimCard | None:
-    names = {"k": "k", "opc": "opc", "op": "op", "algorithm": "algo", "sqn": "sqn"}
-    given = {field: getattr(options, option) for field, option in names.items()}
-    given = {field: value for field, value in given.items() if value is not None}
-    return sim_card(given) if given else None
-
-
-def _ipsec(options: argparse.Namespace) -> tuple[Pair, ...]:
-    if not options.ipsec:
-        for option in ("ipsec_pcap", "esp_sa"):
-            if getattr(options, option):
-                raise PhoneConfigError(f"--{option.replace('_', '-')} has nothing to write without --ipsec")
-        return ()
-    return pairs(*(_words(text) for text in (options.aalg, options.ealg)))
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
-
-
-def _identity(options: argparse.Namespace, file: SimFile) -> tuple[str, str, str]:
-    impi, impu, domain = options.impi or file.impi, options.impu or file.impu, options.domain
-    if options.imsi:
-        if not options.imsi.isdigit() or not 6 <= len(options.imsi) <= 15:
-            raise PhoneConfigError(f"IMSI {options.imsi!r}: up to 15 digits are expected")
-        domain = domain or f"ims.mnc0{options.imsi[3:5]}.mcc{options.imsi[:3]}.3gppnetwork.org"
-        impi = impi or f"{options.imsi}@{domain}"
-        impu = impu or f"sip:{options.imsi}@{domain}"
-    if not impi:
-        raise PhoneConfigError("who is the phone? Give --imsi, or --impi and --impu")
-    if not impu:
-        host = domain or impi.partition("@")[2]
-        if not host:
-            raise PhoneConfigError("which public identity does the phone have? Give --impu or --domain")
-        impu = f"sip:{impi.partition('@')[0]}@{host}"
-    if not impu.startswith("sip:"):
-        raise PhoneConfigError(f"IMPU {impu!r}: a phone registers a sip: URI")
-    if "@" not in impu:
-        if not domain:
-            raise PhoneConfigError(f"IMPU {impu!r} has no host: give --domain")
-        impu = f"{impu}@{domain}"
-    return impi, impu, domain
-
-
-def _answer_mode(options: argparse.Namespace) -> AnswerMode:
-    mode = _MODES[options.answer]
-    return mode if options.answer_delay is None else replace(mode, delay=options.answer_delay)
 
 
 # -- one phone -------------------------------------------------------------------------------------
@@ -316,14 +115,10 @@ async def _one(config: PhoneConfig, steps: Sequence[Step], options: argparse.Nam
     network = SocketNetwork(asyncio.get_running_loop())
     try:
         config = ipsec.placed(config, network, Tokens())
-        with ipsec.opened(config, _evidence(options), Tokens()) as tunnel:
+        with ipsec.opened(config, arguments.evidence(options), Tokens()) as tunnel:
             return await _run(network, tunnel, config, steps, options)
     finally:
         network.close()
-
-
-def _evidence(options: argparse.Namespace) -> ipsec.Evidence:
-    return ipsec.Evidence(options.ipsec_pcap, options.esp_sa)
 
 
 async def _run(
@@ -340,7 +135,7 @@ async def _run(
         Tokens(),
         config,
         timers=SipTimers(options.t1, 8 * options.t1, 10 * options.t1),
-        answer_mode=_answer_mode(options),
+        answer_mode=arguments.answer_mode(options),
         audio_file=options.audio,
         ipsec=tunnel,
     )
@@ -387,7 +182,7 @@ async def _load(config: PhoneConfig, steps: Sequence[Step], options: argparse.Na
     began = loop.time()
     try:
         config = ipsec.placed(config, network, Tokens())
-        with ipsec.opened(config, _evidence(options), Tokens()) as tunnel:
+        with ipsec.opened(config, arguments.evidence(options), Tokens()) as tunnel:
             run = LoadRun(
                 network,
                 TimerWheel(loop),
@@ -395,7 +190,7 @@ async def _load(config: PhoneConfig, steps: Sequence[Step], options: argparse.Na
                 steps,
                 count=options.count,
                 rate=options.rate,
-                answer_mode=_answer_mode(options),
+                answer_mode=arguments.answer_mode(options),
                 say=lambda text: print(f"{loop.time() - began:8.1f}  {text}", flush=True),
                 ipsec=tunnel,
             )

@@ -109,33 +109,6 @@ def test_many_phones(server: _Server, capsys: pytest.CaptureFixture[str]) -> Non
     assert identities == {"user", *(f"user{number}" for number in range(1, 20))}
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["register"], "who is the phone?"),
-        (["--imsi", "1", "register"], "IMSI '1'"),
-        (["--impi", "a", "register"], "which public identity"),
-        (["--impi", "a@b", "--impu", "tel:1", "register"], "registers a sip: URI"),
-        (["--impi", "a@b"], "Give steps"),
-        (["--impi", "a@b", "jump"], "'jump' is no step"),
-        (["--impi", "a@b", "--codecs", "OPUS", "register"], "use PCMU, PCMA, AMR-WB, AMR"),
-        (["--impi", "a@b", "--server", "nowhere", "register"], "no address"),
-        (["--impi", "a@b", "--auth", "akav2", "register"], "needs a SIM"),
-        (["--impi", "a@b", "--k", "0011", "register"], "K has 2 bytes"),
-        (["--impi", "a@b", "--sim", "/nonexistent/sim", "register"], "cannot read the SIM file"),
-        (["--impi", "a@b", "--count", "0", "register"], "greater than 0"),
-        (["--impi", "a@b", "--ipsec", "register"], "IPsec needs a SIM"),
-        (["--impi", "a@b", "--ipsec", "--aalg", "rot13", "register"], "'rot13' is no algorithm of IPsec"),
-        (["--impi", "a@b", "--esp-sa", "keys", "register"], "--esp-sa has nothing to write without --ipsec"),
-    ],
-)
-def test_wrong_arguments_are_explained(
-    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(words) == 2
-    assert said in capsys.readouterr().err
-
-
 def test_an_imsi_gives_identities_and_domain(server: _Server) -> None:
     where = f"127.0.0.1:{server.address[1]}"
     assert main(["--server", where, "--imsi", "001010000000001", "register"]) == 0
