@@ -8,6 +8,7 @@ import pytest
 
 from libreims.proto.sdp.description import SessionDescription
 from libreims.proto.sip.message import Message
+from support.api import error
 from support.calls import connected, hung_up
 from support.lab import CONFIG, DOMAIN, Lab, Outcome, Peer, play
 
@@ -528,6 +529,25 @@ def test_options_tell_what_the_server_can_do() -> None:
         answer = await alice.send("OPTIONS", f"sip:{DOMAIN}").final()
         assert answer.status == 200
         assert {"INVITE", "UPDATE", "BYE"} <= set(answer.elements("Allow"))
+
+    play(scenario)
+
+
+def test_no_call_begins_while_the_server_ends() -> None:
+    """It waits a moment for answers to its BYEs; a call that began meanwhile would be left without one."""
+
+    async def scenario(lab: Lab) -> None:
+        alice, bob, carol = await lab.registered("alice", "bob", "carol")
+        await connected(alice, bob)
+        stopping = asyncio.ensure_future(lab.server.stop())
+        byes = [(each, await each.expect("BYE")) for each in (alice, bob)]  # not answered yet
+        refused = await carol.send("INVITE", f"sip:alice@{DOMAIN}", body=carol.sdp()).final()
+        assert (refused.status, refused.get("Retry-After")) == (503, "10")
+        assert "the server ends" in lab.log_text()
+        assert "the server ends" in await error(lab, "mt_call", impu="sip:carol")
+        for peer, bye in byes:
+            peer.respond(bye, 200)
+        await stopping
 
     play(scenario)
 

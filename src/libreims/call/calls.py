@@ -84,6 +84,7 @@ class Calls:
         self._history = history
         self._sessions: dict[int, Session] = {}
         self._last_number = 0
+        self._ending = False
         self.statistics = CallStatistics()
         self.scopes: CallflowScopes | None = None
         """Who knows the callflow modifiers of a callee's dialog."""
@@ -252,7 +253,9 @@ class Calls:
         return sockets[0]
 
     def _new_number(self) -> int:
-        """The number of a new call. Raises Reject when all are taken."""
+        """The number of a new call. Raises Reject when there is to be none."""
+        if self._ending:
+            raise Reject(503, "no call begins any more: the server ends", headers=(("Retry-After", "10"),))
         if len(self._sessions) > 0xFFFF:
             raise Reject(
                 503, "65536 calls are on, no more can be told apart", headers=(("Retry-After", "10"),)
@@ -300,7 +303,8 @@ class Calls:
             self._services.agent.respond(transaction, Answer(487))
 
     def stop_all(self, text: str) -> None:
-        """End every call: the server goes down."""
+        """End every call, and begin no more: the server goes down."""
+        self._ending = True
         for session in self.sessions:
             session.stop(Cause(text, sip_reason(503, text), 503))
 
