@@ -6,6 +6,7 @@ The bus is listened to only while a client wants what is made of it: nothing is 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, Final
 
 from libreims.api.client import Client
@@ -24,6 +25,9 @@ NAMES: Final = ("sms", "users_update", "dialog", "invite")
 """What clients can register for."""
 GATHER: Final = 0.05
 """Seconds in which the changes of a user, and those of others, become one `users_update`."""
+
+TOGETHER: Final = 200
+"""Users in one `users_update`: when thousands change at once, media must not wait for all of them."""
 
 Source = tuple[type[Any], Callable[[Any], None]]
 """A class of bus events, and what hears them."""
@@ -124,8 +128,10 @@ class Events:
             self._timer = self._services.clock.call_later(GATHER, self._tell_users)
 
     def _tell_users(self) -> None:
-        self._timer = None
-        changed, self._changed = self._changed, {}
+        changed = list(islice(self._changed, TOGETHER))
+        for impi in changed:
+            del self._changed[impi]
+        self._timer = self._services.clock.call_later(0.0, self._tell_users) if self._changed else None
         users = [self._services.users.by_impi(impi) for impi in changed]
         known = [user for user in users if user is not None]
         if known:

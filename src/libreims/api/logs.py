@@ -147,6 +147,10 @@ class LogCommands:
         cut: bool = False,
     ) -> Members:
         """Write an entry, then do to the file what was asked."""
+        if (rotate or cut) and not self._log.has_file:
+            raise LibreImsError(
+                f"{'rotate' if rotate else 'cut'}: there is no log file, log_filename is not set"
+            )
         if log is not None:
             if layer is None or level is None:
                 missing = "layer" if layer is None else "level"

@@ -116,6 +116,11 @@ class Log:
         if self._file is not None:
             self._file.flush()
 
+    @property
+    def has_file(self) -> bool:
+        """Whether there is a file, and not only the ring."""
+        return self._file is not None
+
     def rotate(self) -> None:
         """Move the file aside and begin a new one (`file.rotate=now`)."""
         if self._file is not None:

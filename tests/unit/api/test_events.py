@@ -3,6 +3,9 @@
 import asyncio
 from typing import Any
 
+import pytest
+
+from libreims.api import events
 from libreims.call.history import DialogChanged, InvitePending
 from support.api import Link, ask
 from support.calls import connected, hung_up
@@ -167,5 +170,26 @@ def test_whoever_has_gone_is_not_registered_afterwards() -> None:
         await asyncio.sleep(5)
         assert not lab.server.api.events._clients
         assert not lab.server.api.services.bus.wanted(DialogChanged)
+
+    play(scenario, QUIET)
+
+
+def test_very_many_changes_are_told_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "TOGETHER", 2)
+
+    async def scenario(lab: Lab) -> None:
+        link = Link(lab)
+        link.say({"message": "register", "register": "users_update"})
+        for name in ("alice", "bob", "carol", "dave", "alice", "dave"):
+            await ask(lab, "user_set", impi=f"{name}@{DOMAIN}", force_sms_over_sg=True)
+        await asyncio.sleep(1)
+        told = [[user["impi"] for user in each["users_update"]] for each in of(link, "users_update")]
+        assert told == [
+            [f"{name}@{DOMAIN}" for name in pair] for pair in (("alice", "bob"), ("carol", "dave"))
+        ]
+        await ask(lab, "user_set", impi=f"bob@{DOMAIN}", force_sms_over_sg=False)
+        link.say({"message": "register", "unregister": "users_update"})
+        await asyncio.sleep(1)
+        assert not of(link, "users_update")[len(told) :]
 
     play(scenario, QUIET)

@@ -319,6 +319,17 @@ def test_entries_of_clients() -> None:
     play(scenario, QUIET)
 
 
+def test_without_a_file_there_is_nothing_to_rotate_or_cut() -> None:
+    async def scenario(lab: Lab) -> None:
+        for name in ("rotate", "cut"):
+            assert await error(lab, "log_set", **{name: True}) == (
+                f"{name}: there is no log file, log_filename is not set"
+            )
+        assert "error" not in await ask(lab, "log_set", flush=True, rotate=False)
+
+    play(scenario)
+
+
 def test_the_file_is_flushed_rotated_and_cut(tmp_path: Any) -> None:
     async def scenario(lab: Lab) -> None:
         path = tmp_path / "ims.log"
