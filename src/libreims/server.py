@@ -276,7 +276,9 @@ class Server:
             self._tunnel = self._open_tunnel([host for host, _ in self.transport.addresses])
         except LibreImsError as error:
             self._security.without(str(error))
-            self.without_ipsec = f"there is no IPsec between phones and server: {error}"
+            self.without_ipsec = (
+                f"there is no IPsec between phones and server (soft phones need none): {error}"
+            )
             self.log.layer("ipsec").error(self.without_ipsec)
             return
         self._with_tunnel(self._tunnel)

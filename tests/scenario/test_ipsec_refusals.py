@@ -195,6 +195,31 @@ def test_who_registered_through_ipsec_does_nothing_outside() -> None:
     play(scenario, SECURE)
 
 
+@pytest.mark.parametrize("contact", ["*", "the phone's"])
+def test_an_impu_without_authentication_is_no_way_to_what_ipsec_protects(contact: str) -> None:
+    """`authentication: false` lets anybody register as that IMPU, and take away what came so; no more."""
+
+    async def scenario(lab: Lab) -> None:
+        alice = await registered(lab)
+        protected = next(iter(lab.server.bindings))
+        stranger = Peer(lab, "open", "10.0.9.9")
+        await stranger.start()
+        to, of_alice = f"<sip:open@{DOMAIN}>", "*" if contact == "*" else f"<{protected.contact}>"
+        for fields in (
+            {"Contact": of_alice, "Expires": "0"},
+            {"Contact": f"<{stranger.uri}>", "Expires": "60"},
+            {"Contact": "*", "Expires": "0"},
+        ):
+            outcome = stranger.send("REGISTER", f"sip:{DOMAIN}", tuple(fields.items()), to=to)
+            assert (await outcome.final()).status == 200
+            assert protected in lab.server.bindings
+        assert list(lab.server.bindings) == [protected]
+        await left(alice)
+
+    open_impu = 'impu: ["sip:alice", {impu: "sip:open", authentication: false},'
+    play(scenario, SECURE.replace('impu: ["sip:alice",', open_impu))
+
+
 def test_security_verify_in_later_requests() -> None:
     """Looked at where it is there (TS 24.229 §5.2.6.3), missed by nobody where it is not: ESP is there."""
 
@@ -296,7 +321,10 @@ def test_a_password_has_no_keys_for_ipsec() -> None:
 
 def test_without_a_tunnel_only_who_insists_is_refused() -> None:
     async def scenario(lab: Lab) -> None:
-        assert "there is no IPsec between phones and server: CAP_NET_RAW is missing" in lab.log_text()
+        assert (
+            "IPsec between phones and server (soft phones need none): CAP_NET_RAW is missing"
+            in lab.log_text()
+        )
         alice = await secure_phone(lab, "alice")
         answer = await alice.ask()
         assert (answer.status, answer.get("Unsupported")) == (420, "sec-agree")

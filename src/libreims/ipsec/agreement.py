@@ -94,7 +94,7 @@ class Agreement:
         self.nonce = ""
         """Of the challenge that it was offered with."""
         self.offered: tuple[str, ...] = ()
-        """Security-Client of the REGISTER that was challenged."""
+        """Security-Client of the REGISTER that was challenged, until it is agreed on."""
         self.said = str(self.ours)
         """Security-Server of the challenge."""
         self.reached = False

@@ -207,6 +207,7 @@ class Agreements:
         agreement.number = bound[-1].number
         if before is State.OFFERED:
             self._offers.forget(agreement)
+            agreement.offered = ()  # compared, and long
             self._log.info(f"{agreement.impi} has agreed on {agreement}", id=agreement.number)
         older = [each for each in self.beside(agreement) if each is not agreement]
         for other in older:

@@ -7,7 +7,7 @@ bindings read to the bindings written, happens in one step, so two REGISTERs nev
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from libreims.base.clock import UtcClock
@@ -22,6 +22,7 @@ from libreims.registrar.authentication import Authenticator, Challenged
 from libreims.registrar.contacts import Contact, contact_header, read_contact
 from libreims.registrar.draft import MAX_CONTACTS, Draft, check_order
 from libreims.registrar.identify import Identity, identify
+from libreims.registrar.schemes import NO_AUTHENTICATION
 from libreims.registrar.security import Security
 from libreims.store.port import StoreError
 from libreims.store.refusal import not_kept
@@ -60,7 +61,7 @@ class Registrar:
         if self._database.by_impi(identity.subscriber.impi) is None:
             raise Reject(403, f"{identity.subscriber.impi} was removed while it registered.")
         if request.contacts_star:
-            return self._remove_all(request, identity, flow)
+            return self._remove_all(request, identity, flow, scheme)
         answer = self._bind(request, identity, flow, scheme)
         self._security.registered(flow)
         return answer
@@ -70,7 +71,7 @@ class Registrar:
         entry, security = identity.entry, self._security
         needed = entry is None or entry.settings.authentication
         attempt = security.check(request, flow, identity.subscriber.impi, authenticated=needed)
-        scheme = "none"
+        scheme: str = NO_AUTHENTICATION
         if needed:
             force = attempt.fresh or (entry is not None and entry.settings.reauthenticate)
             try:
@@ -95,18 +96,23 @@ class Registrar:
 
     # --- the bindings
 
-    def _remove_all(self, request: Request, identity: Identity, flow: Flow) -> Answer:
+    def _remove_all(self, request: Request, identity: Identity, flow: Flow, scheme: str) -> Answer:
         """`Contact: *` (RFC 3261 §10.3 step 6)."""
         if request.expires != 0:
             raise Reject(
                 400, f"{identity.subscriber.impi} sent Contact: * without Expires: 0 (RFC 3261 §10.2.2)."
             )
-        mine = self._own(identity, flow)
+        mine = self._open_to(flow, scheme, self._own(identity, flow))
         for binding in mine:
             check_order(request, binding)
         changes = [Change(Cause.UNREGISTERED, binding) for binding in mine]
         self._apply(identity, changes)
         return self._answer(request, identity, flow, [])
+
+    def _open_to(self, flow: Flow, scheme: str, bindings: Iterable[Binding]) -> list[Binding]:
+        """Those that a REGISTER may change: one that proves nothing, and came outside, none of IPsec's."""
+        unproven = scheme == NO_AUTHENTICATION and not self._security.protects(flow)
+        return [each for each in bindings if not (unproven and each.protected)]
 
     def _own(self, identity: Identity, flow: Flow) -> list[Binding]:
         """The bindings that a REGISTER without contact is about: with `multi_sim` not those of others."""
@@ -123,7 +129,7 @@ class Registrar:
         """RFC 3261 §10.3 step 7: all contacts or none."""
         for contact in contacts:
             _check_phone(identity, contact)
-        left = list(self._bindings.of(identity.subscriber.impi))
+        left = self._open_to(flow, scheme, self._bindings.of(identity.subscriber.impi))
         protected = self._security.protects(flow)
         draft = Draft(request, identity, flow, self._utc(), self._config.current, protected=protected)
         # First by URI, then by instance: a phone may register several URIs at once (UDP and TCP).
