@@ -236,6 +236,28 @@ def test_security_verify_in_later_requests() -> None:
     play(scenario, SECURE)
 
 
+def test_security_verify_of_an_agreement_that_is_over_or_came_to_nothing() -> None:
+    """A phone that goes on with what the server said earlier: that is no change of the messages."""
+
+    async def scenario(lab: Lab) -> None:
+        alice = await registered(lab)
+        first = alice.server_says
+        (lost,) = (await alice.ask()).get_all("Security-Server")
+        await asyncio.sleep(250)
+        assert states(lab) == [State.AGREED]
+        assert (await alice.secure()).status == 200
+        await asyncio.sleep(1)
+        for said, status in ((first, 200), (lost, 200), (f"{first}, {lost}", 494)):
+            answer = await alice.send("OPTIONS", f"sip:{DOMAIN}", (("Security-Verify", said),)).final()
+            assert answer.status == status
+        await asyncio.sleep(40)
+        assert states(lab) == [State.AGREED]
+        assert (await alice.refresh(Security_Verify=first)).status == 200
+        await left(alice)
+
+    play(scenario, SECURE)
+
+
 @pytest.mark.parametrize(
     ("config", "pairs", "chosen"),
     [

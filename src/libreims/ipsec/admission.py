@@ -6,6 +6,8 @@ began inside IPsec does not go on outside is looked at where the dialog or the u
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from libreims.base.errors import Reject
 from libreims.base.log import LayerLog
 from libreims.ipsec.agreement import Agreement, State
@@ -48,7 +50,8 @@ class Admission:
             )
         agreements.used(agreement)
         if VERIFY in request.fields:
-            check_verify(request, agreements.beside(agreement), agreement)
+            # A phone may hold on to an older one, in a call for example: what it names came from us.
+            check_verify(request, agreements.said(agreement), agreement)
         elif self._log.debug_on:
             self._log.debug(
                 f"{request.method} of {agreement.impi} has no {VERIFY}: ESP protects it all the same",
@@ -56,13 +59,13 @@ class Admission:
             )
 
 
-def check_verify(request: Request, valid: list[Agreement], agreement: Agreement) -> None:
-    """Compare Security-Verify with the Security-Server of the agreements of the phone.
+def check_verify(request: Request, said: Iterable[str], agreement: Agreement) -> None:
+    """Compare Security-Verify with what Security-Server has said to the phone.
 
     Raises Reject (494), SipParseError (400).
     """
     lines = request.get_all(VERIFY)
-    if not any(same((each.said,), lines) for each in valid):
+    if not any(same((each,), lines) for each in said):
         raise disagreement(
             agreement,
             f"{request.method} of {agreement.impi}: {VERIFY} is not what Security-Server said, "

@@ -7,7 +7,7 @@ transport.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from libreims.base.bus import Bus
@@ -29,6 +29,9 @@ from libreims.proto.sip.flow import Address, Flow
 from libreims.proto.sip.security_agreement import Ipsec3gpp, Mechanism
 from libreims.users.bindings import Bindings, BindingsChanged
 from libreims.users.expiry import Expiry
+
+REMEMBERED = 8
+"""Agreements of a phone whose Security-Server is known after their end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class Agreements:
         self.hosts = tunnel.hosts
         """Addresses of ours on which there can be agreements."""
         self._by_port: dict[Address, list[Agreement]] = {}
+        self._said: dict[Address, tuple[str, ...]] = {}
         self._offers = Offers(clock, log)
         self._expiry: Expiry[Agreement] = Expiry(clock, self._expired)
         self._handover = Handover(clock, patience, self.used)
@@ -118,6 +122,10 @@ class Agreements:
     def beside(self, agreement: Agreement) -> list[Agreement]:
         """All agreements with the same server port, this one too."""
         return self._by_port.get(agreement.local, [])
+
+    def said(self, agreement: Agreement) -> Iterable[str]:
+        """What Security-Server has said to a phone: of agreements that are over, and offers in vain, too."""
+        return self._said[agreement.local]
 
     # --- making one
 
@@ -189,6 +197,7 @@ class Agreements:
         agreement.offered = challenge.client
         agreement.linger = self._linger()
         self._by_port.setdefault(agreement.local, []).append(agreement)
+        self._said[agreement.local] = (agreement.said, *self._said.get(agreement.local, ()))[:REMEMBERED]
         self._offers.add(agreement)
         self._expiry.start(agreement, OFFER_LIFETIME)
 
@@ -285,7 +294,7 @@ class Agreements:
         beside = self._by_port[agreement.local]
         beside.remove(agreement)
         if not beside:
-            del self._by_port[agreement.local]
+            del self._by_port[agreement.local], self._said[agreement.local]
         self.installer.remove(agreement.installation)
 
     def close(self) -> None:

@@ -137,7 +137,7 @@ class Security:
             if offered is not None:
                 raise disagreement(offered, _outside(offered, flow, "through the agreement before it"))
             if VERIFY in request.fields:
-                check_verify(request, self._agreements.beside(agreement), agreement)
+                check_verify(request, self._agreements.said(agreement), agreement)
             return
         if offered is not agreement:
             raise disagreement(
@@ -157,7 +157,7 @@ class Security:
                 f"REGISTER of {impi}: {CLIENT} is not what it was in the REGISTER that was challenged: "
                 "somebody has changed that to have weaker algorithms, or the phone is at fault.",
             )
-        check_verify(request, [agreement], agreement)
+        check_verify(request, (agreement.said,), agreement)
 
     async def challenge(self, challenged: Challenged, attempt: Attempt) -> Reject:
         """The challenge to send: with an agreement where the phone asked for one and there are keys.
