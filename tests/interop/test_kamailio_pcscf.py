@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -86,16 +85,6 @@ def impossible() -> str:
 
 
 pytestmark = pytest.mark.skipif(bool(impossible()), reason=impossible())
-
-
-@pytest.fixture
-def network() -> Iterator[NetworkNamespace]:
-    try:
-        namespace = NetworkNamespace.anonymous()
-    except OSError as error:
-        pytest.skip(f"no network namespace: {error}")
-    yield namespace
-    namespace.close()
 
 
 def phone(network: NetworkNamespace, folder: Path, number: int, pair: tuple[str, str]) -> Program:

@@ -7,7 +7,6 @@ whose kernel does ESP. Nothing of `net.esp_tunnel` and `proto.esp` is at their e
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,16 +38,6 @@ ue_db: [
     )
     + "],"
 )
-
-
-@pytest.fixture
-def network() -> Iterator[NetworkNamespace]:
-    try:
-        namespace = NetworkNamespace.anonymous()
-    except OSError as error:
-        pytest.skip(f"no network namespace: {error}")
-    yield namespace
-    namespace.close()
 
 
 def test_the_registered_life_of_phones(network: NetworkNamespace, tmp_path: Path) -> None:

@@ -79,17 +79,6 @@ ALL = [ends(version, pair, port) for version in (4, 6) for pair in PAIRS for por
 
 
 @pytest.fixture(scope="module")
-def network() -> Iterator[NetworkNamespace]:
-    """A host of our own at the end of the cable."""
-    try:
-        namespace = NetworkNamespace.anonymous()
-    except OSError as error:
-        pytest.skip(f"no network namespace: {error}")
-    yield namespace
-    namespace.close()
-
-
-@pytest.fixture(scope="module")
 def peer(network: NetworkNamespace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KernelPeer]:
     folder = tmp_path_factory.mktemp("guest")
     try:
