@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from libreims.base.errors import LibreImsError
 from libreims.base.tokens import Tokens
 from libreims.ipsec.agreement import State
 from libreims.net.protected_pool import PortPool
@@ -309,6 +310,24 @@ def test_what_comes_to_a_phone_outside_of_ipsec_is_dropped() -> None:
         await asyncio.sleep(40)
         assert outcome.timed_out_ and not outcome.responses
         assert any(note.startswith("dropped: OPTIONS from 10.0.9.9:5060") for note in a.recorder.notes)
+        await leave(a)
+
+    play(scenario, CONFIG)
+
+
+def test_an_answer_from_outside_of_ipsec_is_none() -> None:
+    async def scenario(lab: Lab) -> None:
+        a = await phone(lab, 1, ipsec=SHA_AES)
+        lab.inside.cut(a.config.local_host)
+        asked = asyncio.create_task(a.sms.send_text("tel:1002", "hello"))
+        await asyncio.sleep(1)
+        forged = Response.to_request(last(a, "MESSAGE"), 200, tag="x")
+        stranger = lab.network.udp(("10.0.9.9", 5060), lambda data, remote: None)
+        stranger.send(forged.encode(), a.address)
+        with pytest.raises(LibreImsError, match="no answer"):
+            await asked
+        assert a.recorder.clear == 3
+        lab.inside.mend(a.config.local_host)
         await leave(a)
 
     play(scenario, CONFIG)

@@ -108,6 +108,7 @@ class Agent:
         if ipsec is not None and config.ipsec:
             linger = 64 * timers.t1
             self.security = Security(ipsec, self._transport, config, clock, recorder, linger=linger)
+            self.stack.fits = lambda message, flow, known: self._transport.fits(flow, known)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> Address:

@@ -52,6 +52,8 @@ class _ServerPort:
     number: int
     ports: ProtectedPorts | None = None
     """None while no association needs it."""
+    given: bool = False
+    """Whether the number has been given back."""
 
 
 @dataclass(slots=True, eq=False)
@@ -223,6 +225,9 @@ class Security:
         made = associations(host, server, ours, theirs, keys)
         if home.ports is None:
             home.ports = await self._transport.protect(self._tunnel.network, (host, home.number))
+            if self._offer is not offer:
+                self._close_unused(home)
+                raise SecurityError(_OVERTAKEN)
         ports = home.ports
         try:
             way = ports.add(ours.port_c, (server, theirs.port_c), (server, theirs.port_s))
@@ -314,7 +319,8 @@ class Security:
         if home.ports is not None:
             self._transport.end_protection(home.ports)
             home.ports = None
-        if home is not self._home:
+        if home is not self._home and not home.given:
+            home.given = True
             self._pool.give_port(self._config.local_host, home.number)
 
     def _give_numbers(self, offer: Offer) -> None:

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 
 import pytest
 
 from libreims.base.errors import LibreImsError
 from libreims.base.tokens import Tokens
 from libreims.net.protected_pool import FIRST_PORT, LAST_PORT, PortPool
+from libreims.net.protected_ports import ProtectedPorts
 from libreims.net.simulated import SimulatedNetwork
+from libreims.net.sip_transport import SipTransport
 from libreims.net.tunnel import SecurityAssociation
 from libreims.proto.sip.digest import MD5
 from libreims.ue.phone import Phone
@@ -133,6 +136,21 @@ def test_a_registration_that_is_ended_while_it_runs() -> None:
         await asyncio.sleep(0.0015)
         rig.phone.registration.lost("the server says so")
         await running
+
+    play(scenario)
+
+
+def test_a_registration_that_is_ended_while_the_server_port_opens(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(rig: Rig) -> None:
+        protect = SipTransport.protect
+
+        async def slow(*what: Any) -> ProtectedPorts:
+            await asyncio.sleep(0)
+            rig.phone.registration.lost("the server says so")
+            return await protect(*what)
+
+        monkeypatch.setattr(SipTransport, "protect", slow)
+        await rig.refused("was ended while it was being renewed")
 
     play(scenario)
 
