@@ -10,7 +10,7 @@ import pytest
 from libreims.base.errors import Reject
 from libreims.proto.sms.address import Address
 from libreims.proto.sms.report import DeliverReport
-from libreims.proto.sms.rp import RpAck, RpData, encode_from_phone
+from libreims.proto.sms.rp import RpAck, RpData, RpSmma, encode_from_phone
 from libreims.proto.sms.submit import Submit
 from libreims.proto.sms.user_data import UserData
 from support.lab import CONFIG, DOMAIN, Lab, play
@@ -121,6 +121,21 @@ def test_octets_that_are_no_rp_message() -> None:
         report = DeliverReport().encode()
         assert await alice.refused(alice.send_rp(RpData(4, CENTRE, report))) == (95, 0xB0)
         assert await alice.refused(alice.submit("")) == (96, 0xC3)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/vnd.3gpp.sms"])
+def test_names_that_are_too_long_to_be_kept(kind: str) -> None:
+    async def scenario(lab: Lab) -> None:
+        (alice,) = await phones(lab, "alice")
+        for size, status in ((1900, 202), (2048, 513)):
+            headers = (("Content-Type", kind), ("Call-ID", "x" * size))
+            body = encode_from_phone(RpSmma(1)) if kind != "text/plain" else b"hello"
+            outcome = alice.peer.send("MESSAGE", "sip:bob@ims.test", headers, body)
+            assert (await outcome.final()).status == status
+        if kind != "text/plain":
+            await alice.message()
 
     play(scenario)
 

@@ -169,6 +169,23 @@ def test_a_duplicate_is_rejected_where_the_phone_wants_it() -> None:
     play(scenario)
 
 
+def test_what_has_been_delivered_is_not_taken_again_when_its_rp_ack_was_lost() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await phones(lab, "alice", "bob")
+        await alice.accepted(alice.submit(BOB, reference=5))
+        await (await bob.receive()).acknowledge()
+        await asyncio.sleep(40)
+        again = alice.submit(BOB, reference=5, reject_duplicates=True)
+        assert await alice.refused(again) == (21, 0xC5)
+        await asyncio.sleep(300)
+        await alice.accepted(alice.submit(BOB, "another", reference=5, reject_duplicates=True))
+        received = await bob.receive()
+        assert received.text == "another"
+        await received.acknowledge()
+
+    play(scenario)
+
+
 def test_a_message_to_oneself_with_a_report() -> None:
     async def scenario(lab: Lab) -> None:
         (alice,) = await phones(lab, "alice")

@@ -7,7 +7,7 @@ that a SIM may hold, TS 24.341 §5.3.1); everything else is for the user in the 
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Final
 
 from libreims.base.errors import Reject
 from libreims.base.log import LayerLog
@@ -32,6 +32,9 @@ from libreims.users.subscriber import Subscriber
 ACCEPTED = Answer(202)
 REPORTS = (2, 4)
 """RP-ACK and RP-ERROR of a phone (TS 24.011 §8.2.2): neither is answered, whatever is wrong with it."""
+
+LONGEST_NAMES: Final = 2048
+"""Characters of Call-ID, Request-URI and From together, which are kept with each message that waits."""
 
 
 class IncomingMessages:
@@ -78,6 +81,7 @@ class IncomingMessages:
 
     def _serve(self, transaction: ServerTransaction, sender: Sender) -> None:
         request = transaction.request
+        _check_size(request, sender)
         content_type = request.get("Content-Type")
         body = find(content_type, request.body, SMS_TYPE, "render") if content_type else None
         if body is None:
@@ -171,6 +175,17 @@ def _refusal(message: RpError) -> Refused:
         else:
             failure = report.failure_cause if isinstance(report, DeliverReport) else None
     return Refused(message.cause, failure)
+
+
+def _check_size(request: Request, sender: Sender) -> None:
+    """Raises Reject (513): a user could fill the memory with names."""
+    size = len(request.call_id) + len(request.uri) + len(request.get("From") or "")
+    if size > LONGEST_NAMES:
+        raise Reject(
+            513,
+            f"MESSAGE of {sender.phone} refused: its Call-ID, Request-URI and From have {size} characters, "
+            f"and at most {LONGEST_NAMES} are kept",
+        )
 
 
 def may_send(sender: Sender) -> None:

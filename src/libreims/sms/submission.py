@@ -6,6 +6,7 @@ Whatever the way it came: over IP (`sms.incoming`), over SGs later.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from libreims.base.bus import Bus
 from libreims.config.store import ConfigStore
@@ -25,6 +26,9 @@ from libreims.sms.parties import Sender
 from libreims.sms.pending import Origin, Pending
 from libreims.sms.sender import originator
 from libreims.store.port import StoreError
+
+REPEATED: Final = 300.0
+"""Seconds in which a phone repeats what had no RP-ACK: TR1M is 35 to 45 s, and it tries up to three times."""
 
 
 class Submissions:
@@ -47,10 +51,10 @@ class Submissions:
         if centre.came_in(origin.submission):
             return None  # its answer was lost, with an earlier process perhaps
         number = submit.destination.number
-        if submit.reject_duplicates and centre.submitted(origin.impi, submit.reference, number):
+        if submit.reject_duplicates and self._had(origin.impi, submit.reference, number):
             raise SmsRefused(
                 RpCause.TRANSFER_REJECTED,
-                f"SMS of {origin.impi} to {number} refused: the centre has the message with this number "
+                f"SMS of {origin.impi} to {number} refused: the centre has had the message with this number "
                 f"({submit.reference}) already, and the phone wants no second one (TP-RD)",
                 failure=FailureCause.REJECTED_DUPLICATE,
             )
@@ -69,6 +73,15 @@ class Submissions:
             self._accept(submit, sender, receiver, str(uri), origin, received)
         self._tell(submit, sender)
         return receiver if isinstance(receiver, Request) else None
+
+    def _had(self, impi: str, reference: int, number: str) -> bool:
+        """Whether a message is a repetition (§9.2.3.6): of one that waits, or has just been delivered."""
+        if self._centre.submitted(impi, reference, number) is not None:
+            return True
+        fate = self._centre.fate(impi, reference, number)
+        if fate is None or fate.status is not Status.RECEIVED:
+            return False
+        return self._centre.utc() - fate.settled_at < REPEATED
 
     def hooked(self) -> bool:
         """`sms_hook_only`: clients of the remote API take the messages, the centre does not."""
