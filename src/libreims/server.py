@@ -133,6 +133,7 @@ class Server:
         self.stack.screen = deviations.cancel_screened
         self.agent = router.agent = UserAgent(self.stack, self.transport, callflow, config, deviations)
         self.stack.fits = self.agent.fits
+        self.stack.answers = self.transport.answers
         self._open_tunnel = tunnel
         self._tunnel: Tunnel | None = None
         self._security = Security(config, log.layer("ipsec"))

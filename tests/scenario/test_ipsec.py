@@ -266,6 +266,41 @@ def test_re_registration_has_old_and_new_associations_for_a_while(transport: str
     play(scenario, SECURE)
 
 
+@pytest.mark.parametrize("transport", ["UDP", "TCP"])
+@pytest.mark.parametrize("credentials", ["right", "wrong"])
+def test_the_answer_goes_through_the_set_that_the_register_came_through(
+    transport: str, credentials: str
+) -> None:
+    """TS 24.229 §5.2.2; the Via of a phone has its server port and no `rport`, a connection may be closed."""
+
+    async def scenario(lab: Lab) -> None:
+        alice = await registered(lab, transport=transport)
+        authorization = await alice.enter(await alice.ask())
+        new = list(lab.server.agreements or ())[1]
+        if credentials == "wrong":
+            authorization = authorization.replace('response="', 'response="0')
+        request = alice.request(
+            authorization, Security_Client=alice.client, Security_Verify=alice.server_says
+        )
+        via = f"SIP/2.0/{transport} {alice.host}:{alice.port_s};branch=z9hG4bKwithout"
+        request.prepend("Via", via)
+        lab.inside.trace.clear()  # type: ignore[union-attr]
+        alice.transport.send(request.encode(), alice.flow)
+        await asyncio.sleep(0.016)
+        if transport == "TCP":
+            for connection in list(alice.transport._by_number.values()):
+                alice.transport.close_connection(connection.flow.connection)
+        await asyncio.sleep(1)
+        answers = [each for each in lab.inside.trace or () if each.data.startswith(b"SIP/2.0 ")]
+        assert answers and {each.source[1] for each in answers} <= {new.ours.port_c, new.ours.port_s}
+        await asyncio.sleep(250)
+        lab.server.registrar.unregister(binding_of(lab).contact)
+        await asyncio.sleep(LINGER + 2)
+        alice.forget()
+
+    play(scenario, SECURE, trace=True)
+
+
 @pytest.mark.parametrize("qop", ["", "auth"])
 def test_a_phone_that_falls_back_to_the_old_agreement_is_reached_there(qop: str) -> None:
     """It never got the 200 through the new one, dropped that and refreshes through the old one."""

@@ -145,7 +145,7 @@ class ProtectedPorts:
         """Answers go back the way that the request came, known by its client port; all else the one in use.
 
         A phone that still uses older associations may have dropped the new ones, and one that answers an
-        offer has no others.  Without `rport` in its Via an answer has lost that port (TS 33.203 §7.4).
+        offer has no others.
         """
         return self._ways.get(remote) or self._current
 

@@ -196,6 +196,13 @@ class SipTransport:
         ports = self.protected.get(flow.local)
         return flow if ports is None else ports.toward(flow)
 
+    def answers(self, flow: Flow, back: Flow) -> Flow:
+        """The way of answers to a message: where its Via wants them, or through the associations that it took.
+
+        What Via says of a phone in IPsec is its server port, for all of its associations (TS 33.203 §7.1).
+        """
+        return flow if flow.local in self.protected else back
+
     def fits(self, flow: Flow, known: Flow) -> bool:
         """Whether a message may belong to what began on another flow.
 

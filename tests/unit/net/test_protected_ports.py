@@ -268,3 +268,16 @@ def test_requests_are_led_from_an_old_port_to_a_new_one() -> None:
         assert transport.fits(outside, Flow("UDP", newer.local, (PHONE, 1))), "nothing protects that any more"
 
     play(scenario)
+
+
+def test_answers_take_the_way_of_the_request_whatever_its_via_says() -> None:
+    """The Via of a phone has its server port, which all of its associations share."""
+
+    async def scenario(both: Both) -> None:
+        transport = both.server.transport
+        asked, via = both.to_phone(port=6100), both.to_phone(port=6000)
+        assert transport.answers(asked, via) is asked
+        outside = Flow("UDP", (SERVER, 5060), (PHONE, 5060))
+        assert transport.answers(outside, via) is via
+
+    play(scenario)

@@ -119,6 +119,7 @@ class SipStack:
     somebody wants to see messages as they come and go (`Message.octets`).  `screen` is asked before the
     CANCEL of an INVITE with a `context` is answered: True when it has dealt with it, and the INVITE goes on.
     `fits` is asked whether a message that came on one flow may belong to a transaction on another one.
+    `answers` says which way answers take to what came on a flow; it is given that and what the Via says.
     """
 
     def __init__(
@@ -136,6 +137,7 @@ class SipStack:
         self.keep_octets: Callable[[], bool] | None = None
         self.screen: Callable[[ServerTransaction, ServerTransaction], bool] | None = None
         self.fits: Callable[[Message, Flow, Flow], bool] | None = None
+        self.answers: Callable[[Flow, Flow], Flow] = lambda flow, back: back
         self.transmit = transport.send
         self.retransmissions_received = 0
         """Requests that came again."""
@@ -238,7 +240,7 @@ class SipStack:
 
     def _request_received(self, request: Request, flow: Flow) -> None:
         via = request.via
-        reply_flow = stamp(request, via, flow)
+        reply_flow = self.answers(flow, stamp(request, via, flow))
         method = request.method
         if method == "ACK":
             self._ack_received(request, via, flow)
@@ -342,7 +344,7 @@ class SipStack:
             self.user.bad_message(data, flow, error)
             return
         try:
-            reply_flow = stamp(request, request.via, flow)
+            reply_flow = self.answers(flow, stamp(request, request.via, flow))
             response = Response.to_request(request, error.status, error.reason, tag=self._stateless_tag)
             octets = response.encode()
         except ValueError:  # too broken to be answered after all
