@@ -197,7 +197,7 @@ class SipTransport:
         return flow if ports is None else ports.toward(flow)
 
     def answers(self, flow: Flow, back: Flow) -> Flow:
-        """The way of answers to a message: where its Via wants them, or through the associations that it took.
+        """The way of answers to a message: where its Via wants them, or the associations that it took.
 
         What Via says of a phone in IPsec is its server port, for all of its associations (TS 33.203 §7.1).
         """
