@@ -198,7 +198,7 @@ def test_mistakes_are_named() -> None:
     async def scenario(lab: Lab) -> None:
         alice, bob = await lab.registered("alice", "bob")
         control = lab.server.control
-        with pytest.raises(LibreImsError, match=r"session_id: there is no dialog$"):
+        with pytest.raises(LibreImsError, match=r"session_id: no dialog is on"):
             control.dialog_set("*", "stop")
         mo, _ = await connected(alice, bob)
         name = next(control.dialog_get()).session_id

@@ -91,11 +91,14 @@ class DialogControl:
         if session_id == LATEST:
             record = self._history.latest()
             if record is None:
-                raise LibreImsError("session_id: there is no dialog")
+                raise LibreImsError("session_id: no dialog is on, * means the one that began last")
         else:
             record = self._history.find(session_id)
             if record is None:
-                raise LibreImsError(f"session_id: there is no dialog {session_id!r}")
+                raise LibreImsError(
+                    f"session_id: there is no dialog {session_id!r}; dialog_get lists them, until 30 s after "
+                    "their end"
+                )
         if record.session is None or record.state == STOP:
             raise LibreImsError(f"session_id: dialog {record.session_id} is over")
         return record, record.session

@@ -172,7 +172,7 @@ class Registrar:
         cause = next((each for each in Cause if each == event and each.ends), None)
         if cause is None:
             names = ", ".join(each for each in Cause if each.ends)
-            raise LibreImsError(f"A binding cannot be removed with the event {event}; there are {names}.")
+            raise LibreImsError(f"event: {event!r} ends no registration, one of {names} is expected")
         binding = self._bindings.by_contact(uri)
         if binding is not None:
             gone = [binding]
@@ -180,7 +180,9 @@ class Registrar:
             found = self._database.find(candidates_of(uri))
             gone = self._bindings.reachable(found, emergency=None)
         if not gone:
-            raise LibreImsError(f"Nothing is registered with {uri}, neither a contact nor an IMPU.")
+            raise LibreImsError(
+                f"uri: {uri} is neither a contact nor an IMPU of what is registered now; users_get shows both"
+            )
         self._bindings.remove(gone, cause)
         return len(gone)
 

@@ -165,7 +165,7 @@ def test_stop() -> None:
         await called(lab, bob)
         reason = await stopped(lab, bob, code=16, reason="so it is", reason_protocol="Q.850")
         assert reason == 'Q.850;cause=16;text="so it is"'
-        assert "there is no dialog" in await error(lab, "dialog_set", session_id="*", action="stop")
+        assert "no dialog is on" in await error(lab, "dialog_set", session_id="*", action="stop")
         assert "'jump' is none of stop" in await error(lab, "dialog_set", session_id="*", action="jump")
         missing = await error(lab, "dialog_set")
         assert "session_id: string expected" in missing and "action: string expected" in missing

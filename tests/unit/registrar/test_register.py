@@ -197,7 +197,7 @@ def test_unregister_by_contact_or_impu() -> None:
     assert rig.causes() == ["deactivated"]
     assert rig.registrar.unregister("tel:+3312345", "probation") == 1
     assert rig.causes() == ["probation"]
-    with pytest.raises(LibreImsError, match="Nothing is registered"):
+    with pytest.raises(LibreImsError, match="neither a contact nor an IMPU"):
         rig.registrar.unregister("sip:alice")
     with pytest.raises(LibreImsError, match="refreshed"):
         rig.registrar.unregister("sip:alice", "refreshed")
