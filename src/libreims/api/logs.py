@@ -39,7 +39,7 @@ class LayerLevels(Kind):
         levels: dict[str, int] = {}
         for layer, level in value.items():
             if not isinstance(level, str) or level.lower() not in LEVELS:
-                raise Invalid(f"the level of {layer[:40]} is none of {', '.join(LEVELS)}")
+                raise Invalid(f"the level of {layer[:40]} has to be one of {', '.join(LEVELS)}")
             levels[layer.lower()] = LEVELS.index(level.lower())
         return levels
 

@@ -170,7 +170,8 @@ def bind(command: Command, message: Frame, directory: str = "") -> Invocation:
     known = {each.name for each in command.parameters}
     others = {name: value for name, value in message.items() if name not in known and name not in _ENVELOPE}
     if command.rest:
-        arguments[command.rest] = others
+        # null is the same as not given here too.
+        arguments[command.rest] = {name: value for name, value in others.items() if value is not None}
         others = {}
     return Invocation(command, arguments, tuple(others))
 

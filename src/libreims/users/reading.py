@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from libreims.base.errors import LibreImsError
 from libreims.config.declare import Invalid, Kind, Reader, Skip, declarations, from_json
@@ -19,6 +19,9 @@ from libreims.config.tree import Obj, Value
 
 _OLDER_MODIFIER = frozenset({"code", "method", "content", "content_type", "transparent"})
 """Properties that together are a callflow modifier, as older versions wrote it."""
+
+WARNINGS: Final = 10
+"""Lines in the log about one message; it may have any number of properties that mean nothing."""
 
 
 class Reading:
@@ -70,8 +73,11 @@ class Reading:
             more = len(diagnosis.errors) - len(shown)
             rest = [f"and {more} more errors"] if more else []
             raise LibreImsError("; ".join([*map(str, shown), *rest]))
-        for warning in diagnosis.warnings:
-            self._warn(str(warning))
+        source = f"remote API, {path or 'impu_set'}"
+        for warning in diagnosis.warnings[:WARNINGS]:
+            self._warn(f"{source}: {warning}")
+        if len(diagnosis.warnings) > WARNINGS:
+            self._warn(f"{source}: and {len(diagnosis.warnings) - WARNINGS} more warnings")
         return read
 
 

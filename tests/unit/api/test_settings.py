@@ -117,3 +117,13 @@ def test_a_locked_log_says_so_and_the_rest_is_changed() -> None:
         assert "logs" not in await ask(lab, "config_set", tcp_threshold=10)
 
     play(scenario, CONFIG + "com_log_lock: true,")
+
+
+def test_null_is_the_same_as_not_given() -> None:
+    async def scenario(lab: Lab) -> None:
+        before = lab.config.current
+        assert "error" not in await ask(lab, "config_set", custom_headers=None, logs=None, tcp_threshold=None)
+        assert lab.config.current is before
+        assert "error" not in await ask(lab, "impu_set", impu="tel:666", callflow_modifier=None)
+
+    play(scenario)

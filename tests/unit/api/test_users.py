@@ -142,7 +142,9 @@ def test_unregister() -> None:
     async def scenario(lab: Lab) -> None:
         (bob,) = await lab.registered("bob")
         assert "neither a contact nor an IMPU" in await error(lab, "unregister", uri="sip:nobody@x")
-        assert "'registered' ends no registration" in await error(lab, "unregister", uri=bob.uri, event="registered")
+        assert "'registered' ends no registration" in await error(
+            lab, "unregister", uri=bob.uri, event="registered"
+        )
         outcome = bob.send("SUBSCRIBE", f"sip:bob@{DOMAIN}", (("Event", "reg"), ("Expires", "600")))
         await outcome.response(200)
         bob.respond(await bob.expect("NOTIFY"), 200)

@@ -129,3 +129,11 @@ def test_which_fields_change() -> None:
 )
 def test_nothing_gets_a_line_break_into_a_header(wrong: dict[str, object]) -> None:
     assert "expected" in Reader().fails("impu", wrong)
+
+
+def test_warnings_say_where_they_come_from_and_are_a_few() -> None:
+    reader = Reader()
+    reader.reading.users([{"impi": "a", **{f"odd{number}": 1 for number in range(1000)}}])
+    assert reader.warnings[0] == "remote API, users: unused property 'odd0'"
+    assert reader.warnings[-1] == "remote API, users: and 990 more warnings"
+    assert len(reader.warnings) == 11
