@@ -1,7 +1,7 @@
-"""Faults that are made on purpose to test phones: `sms_message_filter`, `sms_forced_rp_cause`,
-`sms_forced_cp_cause` (manual §5.2.1).
+"""Faults that are made on purpose to test phones: `sms_message_filter`, `sms_forced_rp_cause` (manual §5.2.1).
 
-They act on messages from phones.  Over IP there is RP only (TS 24.341); CP belongs to SMS over SGs.
+They act on messages from phones.  Over IP there is RP only (TS 24.341): what the filter says of CP, and
+`sms_forced_cp_cause`, belong to SMS over SGs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal
 from libreims.config.schema import MessageFilter, SmsMessageFilter
 from libreims.config.store import ConfigStore
 
-Kind = Literal["cp_data", "cp_ack", "rp_data", "rp_ack"]
+Kind = Literal["rp_data", "rp_ack"]
 TREAT, IGNORE, REJECT = "treat", "ignore", "reject"
 
 
@@ -39,18 +39,6 @@ class SmsFilter:
         """The cause of an RP-ERROR of ours: the forced one where there is one."""
         return self._config.current.sms_forced_rp_cause or cause
 
-    def cp_cause(self, cause: int) -> int:
-        """The cause of a CP-ERROR of ours."""
-        return self._config.current.sms_forced_cp_cause or cause
-
 
 def _filter_of(filters: SmsMessageFilter, kind: Kind) -> MessageFilter:
-    match kind:
-        case "cp_data":
-            return filters.cp_data
-        case "cp_ack":
-            return filters.cp_ack
-        case "rp_data":
-            return filters.rp_data
-        case "rp_ack":
-            return filters.rp_ack
+    return filters.rp_data if kind == "rp_data" else filters.rp_ack
