@@ -1,7 +1,8 @@
 """The queue of one user with phones that do anything, in any order, on a clock turned by hand.
 
 Whatever happens: one message under way at a time, each ends once, those of a line end in order unless one
-is refused, expires, is removed or never acknowledged; and once a phone takes everything, nothing is left.
+is refused, expires, is removed, declined or never acknowledged; and once a phone takes everything, nothing is
+left.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ OUTCOMES: tuple[Outcome, ...] = (
     Refused(111, 0xD3),
     Unreached("is away"),
     Unreached("is away", retry_after=100),
+    Unreached("answers 403", declined=True),
     Unreached("knows no messages", unfit=True),
 )
 NOW = Timestamp.at(1_800_000_000)
@@ -66,7 +68,7 @@ class World:
             assert item.state is State.GONE
             assert item.pending.id not in self.settled, "it ends once"
             self.settled[item.pending.id] = status
-            if item.silent or item.pending.part is not None or why == "acknowledged late":
+            if item.aside or item.pending.part is not None or why == "acknowledged late":
                 continue
             if status is Status.RECEIVED:
                 line = item.line

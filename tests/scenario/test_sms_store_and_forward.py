@@ -257,6 +257,24 @@ def test_an_rp_ack_that_is_told_again_is_about_no_other_message_with_its_referen
     play(scenario)
 
 
+def test_every_message_that_waits_for_the_phone_is_told() -> None:
+    """TP-MMS (TS 23.040 §9.2.3.2), whatever IMPU they are for; not of those for emergency registrations."""
+
+    async def scenario(lab: Lab) -> None:
+        (alice,) = await phones(lab, "alice")
+        bob = await phone(lab, "bob")
+        lab.server.sms.control.send("only in an emergency", impi="bob@ims.test", sos=True)
+        lab.server.sms.control.send(Octets(b"octets"), impi="bob@ims.test")
+        await alice.accepted(alice.submit(BOB))
+        await bob.register()
+        for more in (True, False):
+            received = await bob.receive()
+            assert received.deliver.more_messages is more
+            await received.acknowledge()
+
+    play(scenario)
+
+
 def test_a_message_that_is_never_acknowledged_steps_aside() -> None:
     """Octets that a phone cannot take in, for example: it answers the MESSAGE and says no more."""
 

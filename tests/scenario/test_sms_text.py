@@ -272,6 +272,27 @@ def test_a_phone_that_takes_no_messages_is_asked_once() -> None:
     play(scenario)
 
 
+def test_text_that_a_phone_declines_steps_aside() -> None:
+    """Of somebody on its block list, for example."""
+
+    async def scenario(lab: Lab) -> None:
+        (alice,) = await phones(lab, "alice")
+        (bob,) = await lab.registered("bob")
+        for text in ("from a nuisance", "from a friend"):
+            await alice.accepted(alice.submit("0600000002", text))
+        bob.respond(await bob.expect("MESSAGE"), 403)
+        message = await bob.expect("MESSAGE")
+        assert message.request.body == b"from a friend"
+        bob.respond(message, 200)
+        await asyncio.sleep(25)
+        assert not bob.incoming
+        again = await bob.expect("MESSAGE")
+        assert again.request.body == b"from a nuisance"
+        bob.respond(again, 200)
+
+    play(scenario)
+
+
 def test_a_text_that_is_too_long() -> None:
     async def scenario(lab: Lab) -> None:
         (alice,) = await lab.registered("alice")

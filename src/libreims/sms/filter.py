@@ -1,4 +1,4 @@
-"""Faults that are made on purpose to test phones: `sms_message_filter`, `sms_forced_rp_cause` (manual §5.2.1).
+"""Faults made on purpose to test phones: `sms_message_filter`, `sms_forced_rp_cause` (manual §5.2.1).
 
 They act on messages from phones.  Over IP there is RP only (TS 24.341): what the filter says of CP, and
 `sms_forced_cp_cause`, belong to SMS over SGs.

@@ -34,6 +34,7 @@ class Item:
     """A message and where it stands."""
 
     __slots__ = (
+        "aside",
         "attempt",
         "line",
         "not_before",
@@ -44,7 +45,6 @@ class Item:
         "restored",
         "retry_after",
         "rounds",
-        "silent",
         "state",
         "tried",
     )
@@ -62,8 +62,8 @@ class Item:
         """How often all phones have been tried in vain."""
         self.retry_after = 0.0
         """Seconds for which a phone wants to be left alone."""
-        self.silent = False
-        """A phone has taken it, and has not acknowledged it in time."""
+        self.aside = False
+        """A phone that is there does not take it, so that others may overtake it."""
         self.tried: set[int] = set()
         """Phones tried in this round."""
         self.restored = False

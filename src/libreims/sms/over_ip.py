@@ -44,8 +44,10 @@ CAPABLE: Final = (
     ("Accept-Contact", "*;+g.3gpp.smsip;require;explicit"),
 )
 """TS 24.341 §5.3.3.4.2: to one contact, and only to one that does SMS over IP (RFC 3841)."""
-UNFIT: Final = frozenset({403, 405, 406, 415, 416, 420, 488, 501, 505, 513, 606})
+UNFIT: Final = frozenset({405, 406, 415, 416, 420, 488, 501, 505})
 """Answers to text after which a phone is not asked again until it registers anew: it knows no messages."""
+DECLINED: Final = frozenset({400, 403, 405, 406, 413, 415, 416, 420, 488, 493, 501, 505, 513, 603, 606})
+"""Answers of a phone that is there."""
 REFERENCES: Final = 4096
 """Attempts that are found by RP-Message Reference, for phones without In-Reply-To."""
 _is_id = re.compile(r"[0-9a-f]{16}").fullmatch
@@ -226,11 +228,10 @@ class OverIp:
         )
 
     def _answered(self, this: Attempt, reply: Reply) -> None:
-        self._report(this, Taken() if reply.good else Unreached(reply.why, retry_after=reply.retry_after))
+        self._report(this, Taken() if reply.good else _unreached(reply))
 
     def _text_answered(self, this: Attempt, reply: Reply) -> None:
-        unreached = Unreached(reply.why, reply.status in UNFIT, reply.retry_after)
-        self._report(this, Delivered() if reply.good else unreached)
+        self._report(this, Delivered() if reply.good else _unreached(reply, unfit=reply.status in UNFIT))
 
     def _report(self, this: Attempt, outcome: Taken | Delivered | Unreached) -> None:
         self.outcomes.go_on(self.outcomes.outcome(this.id, outcome, attempt=this.attempt))
@@ -292,6 +293,10 @@ def disabled(found: Found) -> str:
         f"{subscriber.impi} has force_sms_over_sg: true, and SMS over SGs is not there yet: unset it to have "
         "its SMS sent over IMS"
     )
+
+
+def _unreached(reply: Reply, *, unfit: bool = False) -> Unreached:
+    return Unreached(reply.why, unfit, reply.retry_after, reply.status in DECLINED)
 
 
 def place_of(binding: Binding) -> Place:

@@ -60,6 +60,8 @@ class Unreached:
     """The phone takes no such messages at all, as long as it does not register anew."""
     retry_after: float = 0.0
     """Seconds for which it wants to be left alone."""
+    declined: bool = False
+    """The phone is there, and does not take this message."""
 
 
 Outcome = Taken | Delivered | Refused | Unreached

@@ -2,8 +2,8 @@
 
 TS 23.040 §3.2 asks for store and forward, not for an order; phones show what comes in order.  What may go to
 different phones does not stop one another, so there are lines: one for each IMPU (`imei`), each apart for
-text, which phones without SMS take too.  A message that a phone takes and never acknowledges steps aside
-for those behind it.
+text, which phones without SMS take too.  A message that a phone declines, or takes and never acknowledges,
+steps aside for those behind it.
 
 What a phone, a timer or an operator does to a message stands in `_TABLE`; nothing here waits.
 """
@@ -27,7 +27,7 @@ from libreims.sms.port import Delivered, Outcome, Phone, Refused, SmsBearer, Tak
 TR1N: Final = 40.0
 """Seconds to wait for the RP-ACK of a phone (TS 24.011 §10.1: 35 to 45 for the timers of RP)."""
 ASIDE: Final = 8
-"""Messages without RP-ACK that those behind them may overtake: a phone that acknowledges nothing gets few."""
+"""Messages of a line that have stepped aside: a phone that takes nothing at all is bothered with few."""
 NO_MEMORY: Final = frozenset({FailureCause.SIM_STORAGE_FULL, FailureCause.MEMORY_CAPACITY_EXCEEDED})
 
 
@@ -164,7 +164,7 @@ class SubscriberQueue:
         for line in self._lines.values():
             for item in islice(line.values(), ASIDE + 1):
                 yield item
-                if not item.silent:
+                if not item.aside:
                     break
 
     def _woken(self) -> None:
@@ -253,9 +253,7 @@ class SubscriberQueue:
     def _silent(self) -> None:
         """TR1N: no RP-ACK."""
         self._acknowledgement = None
-        for item in self._active:
-            item.silent = True
-        self._failed(Unreached(f"sent no RP-ACK within {TR1N:g} s"))
+        self._failed(Unreached(f"sent no RP-ACK within {TR1N:g} s", declined=True))
         self.go()
 
     def _delivered(self, item: Item, outcome: Outcome) -> None:
@@ -296,6 +294,7 @@ class SubscriberQueue:
             self._unfit.add(phone.key)
         for item in items:
             item.retry_after = outcome.retry_after
+            item.aside = item.aside or outcome.declined
         self._keeper.log.info(
             f"SMS {items[0].pending.id} for {self.impi} did not arrive: {phone.name} {outcome.why}"
         )
@@ -354,4 +353,4 @@ def _number(item: Item) -> int:
 
 
 def _turn(item: Item) -> tuple[bool, int]:
-    return item.silent, item.number
+    return item.aside, item.number

@@ -19,7 +19,7 @@ def test_a_message_begins_in_the_line_of_its_impu() -> None:
     item = Item(PENDING, 7)
     assert item.line == Line("tel:1", sos=False, is_text=True)
     assert item.state is State.WAITING
-    assert not item.silent
+    assert not item.aside
 
 
 def test_what_can_go_to_other_phones_waits_elsewhere() -> None:
