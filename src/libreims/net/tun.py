@@ -62,6 +62,12 @@ def _open(device: str) -> int:
     try:
         return os.open(device, os.O_RDWR | os.O_NONBLOCK)
     except OSError as error:
+        if error.errno == errno.EACCES:  # its mode; what a container forbids is EPERM
+            raise TunnelError(
+                f"{device} is closed to this user, and IPsec needs it",
+                f"`chmod a+rw {device}` opens it (it is so on most systems); or switch IPsec off with "
+                "`ipsec: false`",
+            ) from error
         if error.errno not in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
             raise
         raise TunnelError(

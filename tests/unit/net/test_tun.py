@@ -1,5 +1,6 @@
 """TUN interfaces in a network namespace of their own."""
 
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -78,6 +79,21 @@ def test_what_is_no_interface_to_take(host: Host) -> None:
 def test_a_machine_without_tun(tmp_path: Path) -> None:
     with pytest.raises(LibreImsError, match=r"modprobe tun.*--device.*ipsec: false"):
         tun.create("x0", device=str(tmp_path / "tun"))
+
+
+def test_a_device_that_is_for_root_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its mode is told from what a container forbids, which another remedy is for."""
+    number = errno.EACCES
+
+    def refuse(path: str, flags: int) -> int:
+        raise OSError(number, os.strerror(number), path)
+
+    monkeypatch.setattr(tun.os, "open", refuse)
+    with pytest.raises(LibreImsError, match=r"is closed to this user.*chmod a\+rw /dev/net/tun"):
+        tun.create("x0")
+    number = errno.EPERM
+    with pytest.raises(PermissionError):
+        tun.create("x0")
 
 
 def test_no_descriptor_is_lost() -> None:
