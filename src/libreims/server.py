@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import Callable, Iterable
-from functools import partial
 
 from libreims import __version__
 from libreims.api.metrics import MetricSources
@@ -102,28 +101,52 @@ class Server:
         self.config = config
         self.log = log
         self.counters = Counters()
-        wheel = TimerWheel(clock)
-        ims = log.layer("ims")
-        bus = Bus(ims)
+        self._clock = TimerWheel(clock)
+        self._utc = utc
+        self._tokens = tokens
+        self._ims = log.layer("ims")
+        self._bus = Bus(self._ims)
+        self._store = store
 
-        self.users = SubscriberDatabase.of(config.current, ims.warn)
-        self.bindings = Bindings(wheel, utc, bus, BindingRecords(store) if store else None)
-        self.admin = UserAdmin(self.users, self.bindings, config, bus, ims)
-        self.relay = MediaRelay(network, wheel, log.layer("media"), tokens)
+        self.users = SubscriberDatabase.of(config.current, self._ims.warn)
+        bindings = BindingRecords(store) if store else None
+        self.bindings = Bindings(self._clock, utc, self._bus, bindings)
+        self.admin = UserAdmin(self.users, self.bindings, config, self._bus, self._ims)
+        self.relay = MediaRelay(network, self._clock, log.layer("media"), tokens)
 
-        callflow = Callflow(log.layer("sip"), self.counters, wheel)
+        self._open_tunnel = tunnel
+        self._tunnel: Tunnel | None = None
+        self._security = Security(config, log.layer("ipsec"))
+        self.ipsec = AgreementViews()
+        self.without_ipsec = ""
+        """Why there is none although there should be."""
+
+        self._make_sip(network)
+        registering = Timing(clock.time, Histogram())
+        registration = self._make_registration(registering)
+        self._make_calls(network)
+        self._make_sms(zone)
+        self._router.own_dialogs(self.calls)
+        self._router.own_dialogs(registration)
+        self.api = self._api(clock, quit, registering.histogram)
+
+    def _make_sip(self, network: Network) -> None:
+        """SIP's way in and out: sockets, transactions, router, user agent, callflow modifiers."""
+        config, sip = self.config, self.log.layer("sip")
+        self._callflow = callflow = Callflow(sip, self.counters, self._clock)
         self._serial = Serial()
-        router = Router(callflow, self._serial, self.counters, ims)
+        self._router = router = Router(callflow, self._serial, self.counters, self._ims)
         self.transport = SipTransport(
             network,
-            wheel,
+            self._clock,
             self._receive,
             self._transport_failed,
             lambda: tcp_options(config.current),
-            tell=log.layer("sip").info,
+            tell=sip.info,
         )
-        self.stack = SipStack(wheel, tokens, sip_timers(config.current), self.transport, router)
-        deviations = Deviations(self.stack, wheel, config, callflow, ims)
+        timers = sip_timers(config.current)
+        self.stack = SipStack(self._clock, self._tokens, timers, self.transport, router)
+        self._deviations = deviations = Deviations(self.stack, self._clock, config, callflow, self._ims)
         self.stack.originated = deviations.originated
         self.stack.absorbed = callflow.received
         self.stack.stray = callflow.stray
@@ -134,104 +157,95 @@ class Server:
         self.agent = router.agent = UserAgent(self.stack, self.transport, callflow, config, deviations)
         self.stack.fits = self.agent.fits
         self.stack.answers = self.transport.answers
-        self._open_tunnel = tunnel
-        self._tunnel: Tunnel | None = None
-        self._security = Security(config, log.layer("ipsec"))
-        self._with_tunnel = partial(self._protect, wheel, tokens, bus, router)
-        self.ipsec = AgreementViews()
-        self.without_ipsec = ""
-        """Why there is none although there should be."""
+        router.serve("OPTIONS", Capabilities(self.agent, config).options, _public_user)
+        router.binding_at = lambda flow: self.bindings.number_at(flow.remote)
 
+    def _make_registration(self, registering: Timing) -> Registration:
+        """HSS, authentication, registrar and reg event."""
+        config, users, bindings, store = self.config, self.users, self.bindings, self._store
+        clock, utc, log = self._clock, self._utc, self._ims
         sequences = SequenceRecords(store) if store else None
-        hss = BuiltinHss(self._sim_profile, tokens, sequences)
-        authenticator = Authenticator(hss, wheel, tokens, self._authentication_profile)
-        self.registrar = Registrar(config, self.users, self.bindings, authenticator, self._security, utc, ims)
-        subscriptions = SubscriptionRecords(store, wheel, utc) if store else None
-        self.reg_event = RegEvent(
-            config, self.users, self.bindings, self.agent, wheel, bus, ims, subscriptions
-        )
+        hss = BuiltinHss(self._sim_profile, self._tokens, sequences)
+        self._authenticator = Authenticator(hss, clock, self._tokens, self._authentication_profile)
+        self.registrar = Registrar(config, users, bindings, self._authenticator, self._security, utc, log)
+        subscriptions = SubscriptionRecords(store, clock, utc) if store else None
+        self.reg_event = RegEvent(config, users, bindings, self.agent, clock, self._bus, log, subscriptions)
         self._restart: Restart | None = None
         if store and sequences:
-            self._restart = Restart(
-                store, self.users, self.bindings, (hss, sequences), self.reg_event, utc, ims
-            )
-        registration = Registration(self.registrar, self.reg_event, authenticator, self.agent)
+            self._restart = Restart(store, users, bindings, (hss, sequences), self.reg_event, utc, log)
+        served = Registration(self.registrar, self.reg_event, self._authenticator, self.agent)
+        self._router.serve("REGISTER", served.register, _public_user, registering)
+        self._router.serve("SUBSCRIBE", served.subscribe, _public_user)
+        return served
 
-        self.dialogs = History(wheel, utc, bus, callflow)
+    def _make_calls(self, network: Network) -> None:
+        """Who is called, calls and their history, the trunk, and what the API does with calls."""
+        config, users, bindings, tokens = self.config, self.users, self.bindings, self._tokens
+        self.dialogs = History(self._clock, self._utc, self._bus, self._callflow)
         legs = LegTable()
-        services = CallServices(self.agent, wheel, tokens, config, ims, legs)
-        self.trunk = TrunkPeer(config, self.agent.local_for, lambda host: network.resolve(host), ims)
-        locator = Locator(self.users, self.bindings, config, self.trunk, tokens, self.transport.fits)
-        self.calls = Calls(services, legs, locator, self.relay, self.counters, self.dialogs)
-        scopes = self.calls.scopes = deviations.scopes = CallflowScopes(
-            self.users, self.bindings, locator, self.calls
-        )
-        bus.subscribe(UserChanged, lambda event: scopes.renew(event, self.dialogs))
-        self.control = DialogControl(
-            self.dialogs, Originate(services, self.calls, self.users, self.bindings), config
-        )
-        incoming = IncomingCalls(self.calls, locator, authenticator)
+        services = CallServices(self.agent, self._clock, tokens, config, self._ims, legs)
+        self.trunk = TrunkPeer(config, self.agent.local_for, lambda host: network.resolve(host), self._ims)
+        self._locator = Locator(users, bindings, config, self.trunk, tokens, self.transport.fits)
+        self.calls = Calls(services, legs, self._locator, self.relay, self.counters, self.dialogs)
+        scopes = CallflowScopes(users, bindings, self._locator, self.calls)
+        self.calls.scopes = self._deviations.scopes = scopes
+        self._bus.subscribe(UserChanged, lambda event: scopes.renew(event, self.dialogs))
+        self.control = DialogControl(self.dialogs, Originate(services, self.calls, users, bindings), config)
+        incoming = IncomingCalls(self.calls, self._locator, self._authenticator)
+        self._router.serve("INVITE", incoming.serve, caller_key)
+        self._router.ack = self.calls.ack_received
+        self._router.cancel = self.calls.cancel_received
 
+    def _make_sms(self, zone: Zone) -> None:
         self.sms = SmsService(
-            config,
+            self.config,
             self.users,
             self.bindings,
             self.agent,
-            locator,
-            authenticator,
+            self._locator,
+            self._authenticator,
             self.trunk,
-            store or NoStore(),
-            clock=wheel,
-            utc=utc,
+            self._store or NoStore(),
+            clock=self._clock,
+            utc=self._utc,
             zone=zone,
-            tokens=tokens,
-            bus=bus,
+            tokens=self._tokens,
+            bus=self._bus,
             counters=self.counters,
-            log=ims,
+            log=self._ims,
         )
+        self._router.serve("MESSAGE", self.sms.incoming.serve, sender_key)
 
-        registering = Timing(clock.time, Histogram())
-        router.serve("REGISTER", registration.register, _public_user, registering)
-        router.serve("INVITE", incoming.serve, caller_key)
-        router.serve("SUBSCRIBE", registration.subscribe, _public_user)
-        router.serve("MESSAGE", self.sms.incoming.serve, sender_key)
-        router.serve("OPTIONS", Capabilities(self.agent, config).options, _public_user)
-        router.own_dialogs(self.calls)
-        router.own_dialogs(registration)
-        router.binding_at = lambda flow: self.bindings.number_at(flow.remote)
-        router.ack = self.calls.ack_received
-        router.cancel = self.calls.cancel_received
-
-        self.api = RemoteApi(
-            ApiServices(
-                config=config,
-                log=log,
-                clock=clock,
-                utc=utc,
-                tokens=tokens,
-                counters=self.counters,
-                bus=bus,
-                users=self.users,
-                admin=self.admin,
-                bindings=self.bindings,
-                registrar=self.registrar,
-                dialogs=self.control,
-                sms=self.sms.control,
-                ipsec=self.ipsec,
-                quit=quit,
-            ),
-            MetricSources(
-                self.bindings,
-                self.calls,
-                self.relay,
-                self.stack,
-                authenticator,
-                self.sms.centre,
-                self.counters,
-                registering.histogram,
-                lambda: self._tunnel,
-            ),
+    def _api(self, clock: Clock, quit: Callable[[], None], registering: Histogram) -> RemoteApi:
+        services = ApiServices(
+            config=self.config,
+            log=self.log,
+            clock=clock,
+            utc=self._utc,
+            tokens=self._tokens,
+            counters=self.counters,
+            bus=self._bus,
+            users=self.users,
+            admin=self.admin,
+            bindings=self.bindings,
+            registrar=self.registrar,
+            dialogs=self.control,
+            sms=self.sms.control,
+            ipsec=self.ipsec,
+            quit=quit,
         )
+        metrics = MetricSources(
+            self.bindings,
+            self.calls,
+            self.relay,
+            self.stack,
+            self._authenticator,
+            self.sms.centre,
+            self.counters,
+            registering,
+            lambda: self._tunnel,
+        )
+        return RemoteApi(services, metrics)
 
     @property
     def agreements(self) -> Agreements | None:
@@ -282,24 +296,24 @@ class Server:
             )
             self.log.layer("ipsec").error(self.without_ipsec)
             return
-        self._with_tunnel(self._tunnel)
+        self._protect(self._tunnel)
 
-    def _protect(self, clock: Clock, tokens: Tokens, bus: Bus, router: Router, tunnel: Tunnel) -> None:
+    def _protect(self, tunnel: Tunnel) -> None:
         log = self.log.layer("ipsec")
         self.ipsec.agreements = agreements = Agreements(
             offer_of(self.config.current, missing(), log.warn),
             tunnel,
             self.transport,
             self.bindings,
-            clock,
-            tokens,
-            bus,
+            self._clock,
+            self._tokens,
+            self._bus,
             log,
             linger=lambda: 64 * self.config.current.timer_t1,
             patience=lambda: 2 * self.config.current.timer_t1,
         )
         self._security.begin(agreements)
-        router.admit = Admission(agreements, log)
+        self._router.admit = Admission(agreements, log)
 
     async def stop(self) -> None:
         """End calls with BYE, wait a moment for the answers, close everything."""
