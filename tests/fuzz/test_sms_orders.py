@@ -98,6 +98,9 @@ class World:
         if self.chance.random() < 0.1:  # at once, before the queue has gone on
             self.tell(messages[0].id, attempt, Unreached("is gone"))
 
+    def withdraw(self, id: str, attempt: str) -> None:
+        assert (id, attempt) in self.attempts
+
     # -- what happens
 
     def tell(self, id: str, attempt: str, outcome: Outcome) -> None:
@@ -131,7 +134,10 @@ class World:
                 self.submit()
             case 2:
                 phones = [Phone(next(self.numbers), "a phone", chance.random() < 0.3, self.utc())]
+                before = self.reachable
                 self.reachable = chance.choice((phones, phones + self.reachable, self.reachable[1:]))
+                for number in {each.key for each in before} - {each.key for each in self.reachable}:
+                    self.queue.phone_left(number)
                 self.queue.registered_anew(phones[0].key)
                 self.queue.phones_changed()
             case 3 | 4 | 5:

@@ -310,6 +310,26 @@ def test_a_phone_that_acknowledges_nothing_gets_a_few_messages_only() -> None:
     play(scenario)
 
 
+def test_a_phone_that_comes_back_at_another_address_gets_it_there_at_once() -> None:
+    """And no more at the old one, where the request would have been repeated for 64*T1."""
+
+    async def scenario(lab: Lab) -> None:
+        alice, lost = await phones(lab, "alice", "bob")
+        await alice.accepted(alice.submit(BOB))
+        assert not (await lost.peer.expect("MESSAGE")).answered, "out of coverage"
+        back = await phone(lab, "bob")
+        await lost.register(expires=0)
+        await back.register()
+        received = await back.receive()
+        await asyncio.sleep(1)
+        await received.acknowledge()
+        assert pending(lab) == 0
+        assert "has left before it answered" in lab.log_text()
+        assert lab.server.stack.active == 0, "nothing is repeated any more"
+
+    play(scenario)
+
+
 def test_a_phone_that_asks_to_be_left_alone_is_left_alone_so_long() -> None:
     async def scenario(lab: Lab) -> None:
         alice, bob = await phones(lab, "alice", "bob")

@@ -204,6 +204,12 @@ class Withheld(ClientTransaction):
         else:
             self.cancel()
 
+    def stop(self) -> None:
+        """As `ClientTransaction.stop`."""
+        self.waits = False
+        if self.real is not None:
+            self.real.stop()
+
     def answered(self, response: Response) -> None:
         """Tell the procedure of a response that nobody sent."""
         if self.waits:

@@ -328,15 +328,21 @@ class SmsCentre:
     def _bindings_changed(self, event: BindingsChanged) -> None:
         if not self._queues:
             return
-        there = [change for change in event.changes if not change.cause.ends]
-        if not there:
-            return
-        # A phone that lost power registers its old contact with another Call-ID (RFC 3261 §10.2).
-        anew = [new.number for _, new, old in there if old is not None and old.call_id != new.call_id]
+        left, anew, there = [], [], False
+        for cause, binding, previous in event.changes:
+            there = there or not cause.ends
+            if cause.ends or (previous is not None and previous.flow != binding.flow):
+                left.append(binding.number)
+            # A phone that lost power registers its old contact with another Call-ID (RFC 3261 §10.2).
+            if previous is not None and previous.call_id != binding.call_id:
+                anew.append(binding.number)
         for queue in self._sharing(event.impi):
+            for number in left:
+                queue.phone_left(number)
             for number in anew:
                 queue.registered_anew(number)
-            self.clock.call_later(REGISTRATION_GRACE, self._wake, queue.impi)
+            if there or left:
+                self.clock.call_later(REGISTRATION_GRACE, self._wake, queue.impi)
 
     def _user_changed(self, event: UserChanged) -> None:
         if self._queues:

@@ -79,7 +79,7 @@ class Messages:
         self._tokens = tokens
         self._log = log
 
-    def send(self, place: Place, letter: Letter, answered: Answered, call_id: str = "") -> None:
+    def send(self, place: Place, letter: Letter, answered: Answered, call_id: str = "") -> Sent:
         """Send a request; `answered` is called once, perhaps before this returns."""
         headers: Iterable[tuple[str, str]] = (
             *(("Route", each) for each in place.route),
@@ -93,31 +93,51 @@ class Messages:
         request = Request.build("MESSAGE", place.uri, headers, letter.body)
         way = place.flow if place.direct else self.agent.flow_to(request, place.flow)
         sized = self.agent.sized(way, request, place.tcp_threshold)
-        _Sent(self.agent, self._log, answered, way).start(request, sized)
+        sent = Sent(self.agent, self._log, answered, way)
+        sent.start(request, sized)
+        return sent
 
 
-class _Sent:
+class Sent:
     """Hears the answer to one request."""
 
-    __slots__ = ("_agent", "_answered", "_log", "_way")
+    __slots__ = ("_agent", "_answered", "_log", "_transaction", "_way")
 
     def __init__(self, agent: UserAgent, log: LayerLog, answered: Answered, way: Flow) -> None:
         self._agent = agent
         self._log = log
         self._answered: Answered | None = answered
         self._way = way
+        self._transaction: ClientTransaction | None = None
 
     def start(self, request: Request, flow: Flow) -> None:
-        self._agent.request(request, flow, self)
+        """Send it."""
+        transaction = self._agent.request(request, flow, self)
+        if self._transaction is None:  # else a datagram has taken the place of this one already
+            self._transaction = transaction
+
+    @property
+    def waits(self) -> bool:
+        """Whether the answer is still to come."""
+        return self._answered is not None
+
+    def withdraw(self) -> None:
+        """It is not sent again, and nobody hears of an answer."""
+        self._answered = None
+        if self._transaction is not None:
+            self._transaction.stop()
 
     def response_received(self, transaction: ClientTransaction, response: Response) -> None:
+        """See `ClientListener`."""
         if response.status >= 200:
             self._end(Reply(response.status, f"answers {response.status} {response.reason}", response))
 
     def timed_out(self, transaction: ClientTransaction) -> None:
+        """See `ClientListener`."""
         self._end(Reply(408, "does not answer"))
 
     def transport_failed(self, transaction: ClientTransaction, error: Exception) -> None:
+        """See `ClientListener`."""
         if transaction.flow.transport == "TCP" and self._way.transport == "UDP" and self._answered:
             self._log.info(f"{self._way.remote[0]} takes no TCP connection: a large MESSAGE goes over UDP")
             request = transaction.request
@@ -127,7 +147,8 @@ class _Sent:
                 if name not in ("Via", "Content-Length")
                 for value in lines
             ]
-            self.start(Request.build("MESSAGE", request.uri, headers, request.body), self._way)
+            again = Request.build("MESSAGE", request.uri, headers, request.body)
+            self._transaction = self._agent.request(again, self._way, self)
             return
         self._end(Reply(503, f"cannot be reached: {error}"))
 

@@ -21,7 +21,7 @@ from libreims.proto.sip.uri import Uri
 from libreims.proto.sms.address import Address, centre_address
 from libreims.proto.sms.deliver import Deliver
 from libreims.proto.sms.rp import RpData, RpMessage, encode_to_phone
-from libreims.sms.messages import Letter, Messages, Place, Reply
+from libreims.sms.messages import Letter, Messages, Place, Reply, Sent
 from libreims.sms.parts import whole_text
 from libreims.sms.pending import Pending
 from libreims.sms.port import Delivered, Outcome, Outcomes, Phone, Taken, Unreached
@@ -90,6 +90,8 @@ class OverIp:
         self._log = log
         self._reference = 0
         self._sent: OrderedDict[tuple[str, int], Attempt] = OrderedDict()
+        self._under_way: dict[Attempt, Sent] = {}
+        """What has no SIP answer yet."""
         self._speakers: dict[int, float] = {}
         """Phones that sent RP messages without having said that they do SMS over IP: when they registered."""
 
@@ -159,7 +161,15 @@ class OverIp:
             )
             self._report(this, Unreached("cannot be written to"))
             return
-        self._messages.send(place, letter, answered, str(this))
+        sent = self._messages.send(place, letter, answered, str(this))
+        if sent.waits:
+            self._under_way[this] = sent
+
+    def withdraw(self, id: str, attempt: str) -> None:
+        """See `SmsBearer`."""
+        sent = self._under_way.pop(Attempt(id, attempt), None)
+        if sent is not None:
+            sent.withdraw()
 
     def _owner(self, binding: Binding, pending: Pending) -> tuple[Subscriber, ImpuEntry] | None:
         for subscriber, entry in receivers(self._users, pending):
@@ -234,6 +244,7 @@ class OverIp:
         self._report(this, Delivered() if reply.good else _unreached(reply, unfit=reply.status in UNFIT))
 
     def _report(self, this: Attempt, outcome: Taken | Delivered | Unreached) -> None:
+        self._under_way.pop(this, None)
         self.outcomes.go_on(self.outcomes.outcome(this.id, outcome, attempt=this.attempt))
 
     # -- from a phone --------------------------------------------------------------------------------------

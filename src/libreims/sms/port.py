@@ -98,5 +98,8 @@ class SmsBearer(Protocol):
         attempt.  `more`: others wait for the same phone (TP-MMS).
         """
 
+    def withdraw(self, id: str, attempt: str) -> None:
+        """An attempt whose phone has gone: it is not sent again, and nothing is told of its answer."""
+
     def absent(self, pending: Pending) -> str:
         """Why `phones` has none: a part of a sentence for the log."""

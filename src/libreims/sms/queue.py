@@ -110,6 +110,14 @@ class SubscriberQueue:
                 item.tried.clear()
         self.go()
 
+    def phone_left(self, phone: int) -> None:
+        """A phone is not where it was; `phones_changed` follows. What it has taken has its RP-ACK awaited."""
+        if self._phone is None or self._phone.key != phone or self._active[0].state is not State.SENDING:
+            return
+        first = self._active[0]
+        self._keeper.bearer.withdraw(first.pending.id, first.attempt)
+        self._failed(Unreached("has left before it answered"))
+
     def registered_anew(self, phone: int) -> None:
         """A phone has begun again, with whatever memory it has now; `phones_changed` follows."""
         self._full.discard(phone)

@@ -20,6 +20,10 @@ class Transaction:
     def __init__(self, request: Request, flow: Flow) -> None:
         self.request = request
         self.flow = flow
+        self.stopped = False
+
+    def stop(self) -> None:
+        self.stopped = True
 
 
 class Agent:
@@ -36,8 +40,10 @@ class Agent:
         big = len(request.encode()) > (threshold or self.threshold)
         return flow._replace(transport="TCP") if big else flow
 
-    def request(self, request: Request, flow: Flow, listener: Any) -> None:
-        self.sent.append((Transaction(request, flow), listener))
+    def request(self, request: Request, flow: Flow, listener: Any) -> Transaction:
+        transaction = Transaction(request, flow)
+        self.sent.append((transaction, listener))
+        return transaction
 
 
 def sent(agent: Agent, place: Place, **more: str) -> tuple[Transaction, Any, list[Reply]]:
@@ -76,6 +82,40 @@ def test_the_final_answer_is_told_once(status: int) -> None:
     [reply] = replies
     assert (reply.status, reply.response, reply.good) == (status, response, status < 300)
     assert reply.why == f"answers {status} {response.reason}"
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("120", 120),
+        (" 5 ;duration=60", 5),
+        ("7 (in a meeting)", 7),
+        ("99999999", 900),
+        ("-1", 0),
+        ("soon", 0),
+    ],
+)
+def test_how_long_it_wants_to_be_left_alone(value: str, seconds: int) -> None:
+    transaction, listener, replies = sent(Agent(), Place("sip:b@10.0.0.7", FLOW))
+    response = Response.to_request(transaction.request, 503, headers=(("Retry-After", value),))
+    listener.response_received(transaction, response)
+    assert replies[0].retry_after == seconds
+    assert Reply(408, "does not answer").retry_after == 0
+
+
+@pytest.mark.parametrize("threshold", [10_000, 10])
+def test_what_is_withdrawn_is_not_sent_again_and_not_heard_of(threshold: int) -> None:
+    agent, replies = Agent(threshold), list[Reply]()
+    messages = Messages(agent, Tokens(1), Log.null().layer("ims"))  # type: ignore[arg-type]
+    this = messages.send(Place("sip:b@10.0.0.7", FLOW), LETTER, replies.append)
+    if threshold == 10:  # TCP is not there: a datagram takes its place
+        agent.sent[-1][1].transport_failed(agent.sent[-1][0], ConnectionError("refused"))
+    transaction, listener = agent.sent[-1]
+    assert this.waits and transaction.flow.transport == "UDP"
+    this.withdraw()
+    assert transaction.stopped and not this.waits
+    listener.response_received(transaction, Response.to_request(transaction.request, 200))
+    assert not replies
 
 
 def test_no_answer_and_no_way() -> None:
