@@ -41,13 +41,23 @@ class Drops:
         self._told: set[tuple[str, str]] = set()
         self._untold = 0
 
-    def drop(self, reason: str, direction: str, peer: str, detail: str = "", owner: int = 0) -> None:
+    def drop(
+        self,
+        reason: str,
+        direction: str,
+        peer: str,
+        detail: str = "",
+        owner: int = 0,
+        *,
+        told: bool = True,
+    ) -> None:
         """Count a packet and tell of it, if it is time to.
 
-        reason: of REASONS; direction: `FROM` or `TO`; peer: the address on the other side.
+        reason: of REASONS; direction: `FROM` or `TO`; peer: the address on the other side; told: whether it
+        is worth a line without `verbose`.
         """
         self.counts[reason] += 1
-        if not self._log.options.verbose and not self._may_tell(reason, peer):
+        if not self._log.options.verbose and not (told and self._may_tell(reason, peer)):
             return
         words = f": {detail}" if detail else ""
         side = "from" if direction == "FROM" else "to"

@@ -134,7 +134,10 @@ class EspEngine:
         elif _is_multicast(packet.destination):
             self.quiet += 1
         else:
-            self.drops.drop("no_outbound_sa", "TO", address_text(packet.destination), summary(packet))
+            # Connections end after the associations that they went through: nobody need know.
+            told = not _ends_connection(packet)
+            peer = address_text(packet.destination)
+            self.drops.drop("no_outbound_sa", "TO", peer, summary(packet), told=told)
 
     def _protect(self, entry: Outbound, protocol: int, payload: bytes, packet: bytes) -> None:
         try:
@@ -232,6 +235,11 @@ def _reason(error: PacketRefused) -> str:
     if isinstance(error, BadIcv):
         return "bad_icv"
     return "replay" if isinstance(error, Replayed) else "malformed"
+
+
+def _ends_connection(packet: Packet) -> bool:
+    """Whether it has FIN or RST (RFC 9293 §3.1)."""
+    return packet.protocol == TCP and len(packet.payload) > 13 and bool(packet.payload[13] & 0x05)
 
 
 def _is_multicast(address: bytes) -> bool:

@@ -15,7 +15,8 @@ FIRST_PORT = 10000
 LAST_PORT = 65534
 FIRST_SPI = 0x1000
 """Below 256 they are reserved (RFC 4303 §2.1)."""
-LAST_SPI = 0xFFFFFFFE
+LAST_SPI = 0x7FFFFFFE
+"""They have 32 bits, and there is software that reads 31."""
 
 
 class PortPool:

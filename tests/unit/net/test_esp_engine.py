@@ -116,6 +116,19 @@ def test_what_no_association_leads_to_goes_nowhere() -> None:
     assert "to 192.0.2.7 dropped, no security association leads there: UDP 192.0.2.1:5060" in server.lines[4]
 
 
+def test_the_end_of_a_connection_that_outlives_its_associations_is_no_news() -> None:
+    """It is counted; every phone that leaves has one."""
+    server, _ = joined()
+    for flags in ("FA", "RA", "R"):
+        server.engine.outbound(
+            bytes(IP(src=SERVER[0], dst=PHONE[0]) / ScapyTcp(sport=5064, dport=7, flags=flags))
+        )
+    lines = len(server.lines)
+    server.engine.outbound(bytes(IP(src=SERVER[0], dst=PHONE[0]) / ScapyTcp(sport=5064, dport=7, flags="PA")))
+    assert server.drops == {"no_outbound_sa": 4}
+    assert len(server.lines) == lines + 1 and " PSH,ACK" in server.lines[-1]
+
+
 def test_what_the_kernel_sends_to_groups_is_no_drop() -> None:
     server, _ = joined()
     server.engine.outbound(bytes(IPv6(src="fe80::1", dst="ff02::2", nh=58) / bytes(16)))
