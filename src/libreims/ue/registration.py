@@ -53,6 +53,8 @@ class Registration:
         self._timer: Cancellable | None = None
         self._task: asyncio.Task[None] | None = None
         self._busy = asyncio.Lock()
+        self._ended = ""
+        """Why it is over, said while it was being renewed."""
         self._challenged = False
         self.state = RegistrationState.NOT_REGISTERED
         self.expires = 0
@@ -79,8 +81,14 @@ class Registration:
             if fresh:
                 self._agent.keyring.forget()
             wanted = self._agent.config.expires if expires is None else expires
-            response = await self._exchange(wanted)
-            self._accepted(response)
+            self._ended = ""
+            try:
+                response = await self._exchange(wanted)
+                self._accepted(response)
+            except RegistrationError:
+                if self._ended:
+                    self._forget(self._ended)
+                raise
             return response
 
     async def deregister(self) -> Response:
@@ -90,7 +98,7 @@ class Registration:
             try:
                 response = await self._exchange(0)
             finally:
-                self.lost("de-registered")
+                self._forget("de-registered")
             return response
 
     async def _exchange(self, expires: int) -> Response:
@@ -297,7 +305,16 @@ class Registration:
                 self.lost("not renewed in time")
 
     def lost(self, why: str) -> None:
-        """The binding is no more: the server said so, or its time is over."""
+        """The binding is no more: the server said so, or its time is over.
+
+        While it is being renewed the answer to that decides, which is newer.
+        """
+        if self._busy.locked():
+            self._ended = why
+        else:
+            self._forget(why)
+
+    def _forget(self, why: str) -> None:
         self._stop()
         if self._agent.security is not None:
             self._agent.security.leave()

@@ -134,7 +134,8 @@ def test_a_registration_that_is_ended_while_it_runs() -> None:
     async def scenario(rig: Rig) -> None:
         running = asyncio.create_task(rig.refused("was ended while it was being renewed"))
         await asyncio.sleep(0.0015)
-        rig.phone.registration.lost("the server says so")
+        assert rig.phone.agent.security is not None
+        rig.phone.agent.security.leave()
         await running
 
     play(scenario)
@@ -146,7 +147,8 @@ def test_a_registration_that_is_ended_while_the_server_port_opens(monkeypatch: p
 
         async def slow(*what: Any) -> ProtectedPorts:
             await asyncio.sleep(0)
-            rig.phone.registration.lost("the server says so")
+            assert rig.phone.agent.security is not None
+            rig.phone.agent.security.leave()
             return await protect(*what)
 
         monkeypatch.setattr(SipTransport, "protect", slow)
