@@ -171,6 +171,8 @@ class UserAgent:
         threshold = threshold or self._config.current.tcp_threshold
         if threshold <= 0 or _size(request) + VIA_OCTETS <= threshold:
             return flow
+        if not self._transport.takes_connections(flow):
+            return flow
         return Flow("TCP", flow.local, flow.remote, 0)
 
     def fits(self, message: Message, flow: Flow, known: Flow) -> bool:

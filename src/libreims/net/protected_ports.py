@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 class Way:
     """One set of associations: which ports of ours and of the phone belong together."""
 
-    __slots__ = ("client", "connection", "flow", "heard", "port_c", "server", "socket")
+    __slots__ = (
+        "client",
+        "connection",
+        "datagrams_only",
+        "flow",
+        "heard",
+        "port_c",
+        "server",
+        "socket",
+    )
 
     socket: DatagramSocket
 
@@ -39,6 +48,8 @@ class Way:
         """Called with each datagram that comes this way."""
         self.connection: Connection | None = None
         """The TCP connection that we opened."""
+        self.datagrams_only = False
+        """A connection could not be made: the phone does not listen for any (until it registers anew)."""
 
 
 class ProtectedPorts:
@@ -157,11 +168,17 @@ class ProtectedPorts:
         way = self._current
         return flow if way is None else Flow(flow.transport, self.local, way.server)
 
+    @property
+    def datagrams_only(self) -> bool:
+        """Whether the phone is known to take no TCP connection: each try would cost its time."""
+        return self._current is not None and self._current.datagrams_only
+
     def ended(self, connection: Connection) -> None:
         """A connection is gone."""
         way = self._connections.pop(connection, None)
         if way is not None and way.connection is connection:
             way.connection = None
+            way.datagrams_only = not connection.stream.stood
 
     # -- what the sockets call -----------------------------------------------------------------------
 

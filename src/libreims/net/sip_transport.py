@@ -196,6 +196,11 @@ class SipTransport:
         ports = self.protected.get(flow.local)
         return flow if ports is None else ports.toward(flow)
 
+    def takes_connections(self, flow: Flow) -> bool:
+        """Whether it is worth while to send over TCP what its size alone would send there."""
+        ports = self.protected.get(self._moved.get(flow.local, flow.local))
+        return ports is None or not ports.datagrams_only
+
     def answers(self, flow: Flow, back: Flow) -> Flow:
         """The way of answers to a message: where its Via wants them, or the associations that it took.
 
