@@ -119,7 +119,10 @@ async def _serve_with(config: ConfigStore, log: Log, store: Store | None, typist
         gc.enable()
     gc.set_threshold(COLLECT_YOUNG, COLLECT_OLDER, 20)
     users, addresses = len(server.users), ", ".join(map(text, server.transport.addresses))
-    print(f"Ready: {users} users, SIP on {addresses} (UDP and TCP){_remote_api(server)}", flush=True)
+    print(
+        f"Ready: {users} users, SIP on {addresses} (UDP and TCP){_ipsec(server)}{_remote_api(server)}",
+        flush=True,
+    )
     if server.without_ipsec:
         print(f"Warning: {server.without_ipsec}", flush=True)
     log.layer("ims").info(f"started with {users} users on {addresses}")
@@ -161,6 +164,12 @@ def _tunnel(hosts: Iterable[str], settings: Settings, loop: asyncio.AbstractEven
         packets=settings.ipsec_pcap_filename,
         keys=settings.ipsec_esp_sa_filename,
     )
+
+
+def _ipsec(server: Server) -> str:
+    """For which addresses there is IPsec, for the line on the console."""
+    agreements = server.agreements
+    return f", IPsec for {', '.join(sorted(agreements.hosts))}" if agreements is not None else ""
 
 
 def _remote_api(server: Server) -> str:

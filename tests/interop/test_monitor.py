@@ -140,7 +140,7 @@ def test_in_the_background_of_a_shell_it_runs_on(tmp_path: Path) -> None:
     with on_terminal(
         tmp_path, "xterm", prefix=("bash", "--norc", "-m", "-c", '"$0" "$@" & cat; kill %1; wait')
     ) as shell:
-        at = shell.wait_for("(UDP and TCP)\n")
+        at = shell.wait_for("\n", since=shell.wait_for("(UDP and TCP)"))
         shell.type("quit\r")
         shell.wait_for("quit\nquit\n", since=at)  # the echo of the terminal, and that of cat
         shell.type("\x04")

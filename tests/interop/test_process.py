@@ -50,7 +50,7 @@ def test_start_is_quick(tmp_path: Path, count: int, seconds: float) -> None:
     """CPU time, so that a busy machine is no failure."""
     with serving(tmp_path, many_users(count)) as server:
         used = server.cpu_seconds()
-        assert f"Ready: {count} users, SIP on {server.address} (UDP and TCP)\n" in server.text
+        assert f"Ready: {count} users, SIP on {server.address} (UDP and TCP)" in server.text
         assert used < seconds
 
 
