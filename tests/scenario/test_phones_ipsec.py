@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from libreims.base.tokens import Tokens
 from libreims.ipsec.agreement import State
 from libreims.net.protected_pool import PortPool
 from libreims.proto.sip.message import Request, Response
-from libreims.ue.incoming import ANSWER
+from libreims.ue.incoming import ANSWER, AnswerMode
 from libreims.ue.load import LoadRun
 from libreims.ue.phone import Phone
 from libreims.ue.recorder import SipRecord
@@ -149,6 +150,33 @@ def test_a_re_registration_in_the_middle_of_a_call(transport: str, caller: bool)
         assert len(list(lab.inside.associations)) == 16, "the server's, too"
         other.hang_up()
         await call.wait_ended()
+        for one in (a, b):
+            assert unprotected(one) == ["REGISTER", "401"]
+        await leave(a, b)
+
+    play(scenario, CONFIG)
+
+
+@pytest.mark.parametrize("transport", ["UDP", "TCP"])
+def test_a_re_registration_while_it_rings(transport: str) -> None:
+    """PRACK, UPDATE and the session's refreshes take the new associations, on both sides."""
+
+    async def scenario(lab: Lab) -> None:
+        how: dict[str, Any] = {"transport": transport, "precondition": True, "session_expires": 90}
+        a = await phone(lab, 1, ipsec=SHA_AES, **how)
+        b = await phone(lab, 2, ipsec=GCM, **how)
+        b.answer_mode = AnswerMode(delay=5.0)
+        call = a.call("1002")
+        await asyncio.sleep(0.1)  # the bearer is there after 0.3 s
+        await asyncio.gather(a.reregister(fresh=True), b.reregister(fresh=True))
+        await call.wait_answered()
+        other = await b.incoming()
+        await asyncio.sleep(200)
+        assert not call.is_over and not other.is_over
+        call.hang_up()
+        await other.wait_ended()
+        methods = {each.method for each in a.recorder.messages() if isinstance(each, Request)}
+        assert {"PRACK", "UPDATE"} <= methods
         for one in (a, b):
             assert unprotected(one) == ["REGISTER", "401"]
         await leave(a, b)

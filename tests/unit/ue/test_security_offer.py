@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from libreims.proto.esp.primitives import missing
@@ -96,6 +98,27 @@ def test_the_choice_with_the_highest_preference_is_taken() -> None:
 def test_what_is_not_taken(said: list[str], words: str) -> None:
     with pytest.raises(SecurityError, match=words):
         OFFER.chosen(challenge(*said))
+
+
+def test_any_header_is_taken_or_refused() -> None:
+    dice = random.Random(3)
+    good = f"ipsec-3gpp;q=0.1;alg=hmac-sha-1-96;ealg=aes-cbc;{SERVER}"
+    taken = 0
+    for _ in range(3000):
+        line = list(good)
+        for _ in range(dice.randrange(4)):
+            place = dice.randrange(len(line))
+            line[place : place + dice.randrange(3)] = dice.choice(
+                (";", "=", ",", '"', "0", "9", "ipsec", "\xe9", "")
+            )
+        try:
+            ours, theirs = OFFER.chosen(challenge("".join(line)))
+        except SecurityError:
+            continue
+        taken += 1
+        assert (ours.alg, ours.ealg) == (theirs.alg, theirs.ealg) in OFFER.pairs
+        assert min(theirs.spi_c, theirs.spi_s) >= 256 and min(theirs.port_c, theirs.port_s) > 0
+    assert 500 < taken < 2500
 
 
 def test_a_preference_that_is_none_comes_last() -> None:
