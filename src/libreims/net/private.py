@@ -46,7 +46,7 @@ def enter(addresses: Iterable[str]) -> None:
             for host in dict.fromkeys(addresses):
                 links.add_address("lo", host)
     except OSError as error:
-        raise LibreImsError(f"There can be no private network: {_reason(error)}") from error
+        raise LibreImsError(f"There can be no private network: {_reason(error, user)}") from error
 
 
 def why_not(addresses: Iterable[str]) -> str:
@@ -79,8 +79,10 @@ def _try(addresses: list[str], answer: int) -> None:
         os._exit(0)
 
 
-def _reason(error: OSError) -> str:
+def _reason(error: OSError, user: int) -> str:
     if error.errno in (errno.EPERM, errno.EACCES):
+        if user == 0:
+            return f"this root may not have one, in a container perhaps ({error.strerror or error})"
         return f"this system lets only root have one ({error.strerror or error})"
     if error.errno in (errno.ENOSPC, errno.EUSERS):
         return "the limit of user namespaces is reached (/proc/sys/user/max_user_namespaces)"

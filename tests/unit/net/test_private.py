@@ -117,7 +117,7 @@ def test_the_attempt_leaves_the_process_where_it_is() -> None:
 @pytest.mark.parametrize(
     ("number", "words"),
     [
-        (errno.EPERM, "lets only root have one"),
+        (errno.EPERM, "this root may not have one, in a container perhaps"),
         (errno.ENOSPC, "limit of user namespaces"),
         (errno.EUSERS, "limit of user namespaces"),
         (errno.EINVAL, "the kernel has no user namespaces"),
@@ -129,8 +129,20 @@ def test_why_there_can_be_none(monkeypatch: pytest.MonkeyPatch, number: int, wor
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(kernel, "unshare", refuse)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(os, "listdir", lambda _: ["1"])
     with pytest.raises(LibreImsError, match=words):
+        enter(["10.45.0.1"])
+
+
+def test_only_root_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_flags: int) -> None:
+        raise PermissionError(errno.EPERM, "no")
+
+    monkeypatch.setattr(kernel, "unshare", refuse)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "listdir", lambda _: ["1"])
+    with pytest.raises(LibreImsError, match="lets only root have one"):
         enter(["10.45.0.1"])
 
 
