@@ -106,7 +106,8 @@ class Agreements:
             if each.way.client == flow.remote:
                 return each
         for each in beside:  # a TCP connection of ours, which goes to the phone's server port
-            if each.way.server == flow.remote and each.state is State.AGREED:
+            connection = each.way.connection
+            if connection is not None and connection.flow.connection == flow.connection:
                 return each
         return None
 
@@ -222,7 +223,7 @@ class Agreements:
         for other in older:
             self._fire(other, Event.REPLACED)
             self._handover.end(other)
-        if older and before is State.OFFERED:
+        if before is State.OFFERED and any(other.state is State.SUPERSEDED for other in older):
             self._handover.begin(agreement)
         elif before is not State.AGREED:
             self._handover.take(agreement)

@@ -13,6 +13,7 @@ import errno
 import os
 import resource
 import socket
+import sys
 from collections.abc import Iterable, Iterator
 
 from libreims.base.clock import UtcClock
@@ -144,7 +145,8 @@ class EspTunnel:
     @property
     def capacity(self) -> int:
         """As many agreements as the limit of open files (RLIMIT_NOFILE) allows."""
-        return resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _FILES
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        return sys.maxsize if limit == resource.RLIM_INFINITY else limit // _FILES
 
     @property
     def packets(self) -> dict[str, int]:

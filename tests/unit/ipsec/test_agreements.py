@@ -42,8 +42,11 @@ def test_what_finds_an_agreement() -> None:
     agreement = rig.offer()
     flow = rig.flow(agreement)
     assert rig.agreements.at(flow) is agreement
-    ours = Flow("TCP", agreement.local, agreement.way.server, 7)
-    assert rig.agreements.at(ours) is None, "nothing of ours is opened through an offer"
+    to_phone = Flow("TCP", agreement.local, agreement.way.server)
+    rig.transport.send(b"x" * 20, to_phone)
+    assert agreement.way.connection is not None
+    ours = agreement.way.connection.flow
+    assert rig.agreements.at(ours) is agreement and rig.agreements.at(to_phone) is None
     assert rig.agreements.at(Flow("UDP", agreement.local, ("10.0.1.1", 1))) is None
     assert rig.agreements.at(Flow("UDP", (SERVER, 5060), agreement.phone)) is None
     assert rig.agreements.answered_with(agreement.nonce) is agreement

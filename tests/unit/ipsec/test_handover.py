@@ -94,3 +94,22 @@ def test_the_end_of_the_old_one_ends_the_wait() -> None:
     rig.clock.advance(40)
     rig.nothing_left()
     assert len(rig.agreements._handover) == 0 and (old.state, new.state) == (State.ENDED, State.ENDED)
+
+
+def test_what_was_only_offered_is_no_way_back() -> None:
+    """A phone that was challenged anew inside its first offer has nothing else than the second one."""
+    rig = AgreementRig()
+    first = rig.offer()
+    second = rig.offer(flow=rig.flow(first))
+    assert second.ports is first.ports
+    rig.register(second)
+    assert in_use(second) is second.way and len(rig.agreements._handover) == 0
+
+
+def test_what_was_ended_is_no_way_back() -> None:
+    rig = AgreementRig()
+    first = rig.offer()
+    rig.bindings.remove([rig.register(first)], Cause.UNREGISTERED)
+    second = rig.offer(flow=rig.flow(first))
+    rig.register(second)
+    assert first.state is State.ENDING and in_use(second) is second.way

@@ -5,6 +5,7 @@ tests/interop/test_esp_tunnel.py.
 import asyncio
 import contextlib
 import os
+import resource
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
@@ -184,3 +185,12 @@ async def test_nothing_to_protect() -> None:
             tokens=Tokens(),
             utc=lambda: 0.0,
         )
+
+
+async def test_how_many_agreements_open_files_allow(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = 1024
+    monkeypatch.setattr("resource.getrlimit", lambda what: (limit, limit))
+    assert rig.tunnel.capacity == 256
+    limit = resource.RLIM_INFINITY
+    assert rig.tunnel.capacity > 1 << 40
+    assert rig.tunnel.hosts == {SERVER[0]}
