@@ -19,6 +19,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from libreims.api.connection import Connection
 from libreims.api.listener import Listener, peer_of
+from libreims.api.turns import Turns
 from libreims.base.log import LayerLog
 from libreims.base.metrics import CONTENT_TYPE
 from libreims.net.address import text
@@ -31,8 +32,6 @@ QUEUE: Final = 8 << 20
 """Characters that may wait for a client that does not read."""
 HIGH: Final = 1 << 20
 """Characters that have to be sent before the next request is read."""
-TURN: Final = 0.002
-"""Seconds of one client's requests before everybody else has a turn: media must not wait for them."""
 CLOSING: Final = 1.0
 """Seconds for the last messages, and for the closing handshake."""
 METRICS: Final = "/metrics"
@@ -56,6 +55,7 @@ class WebSocketServer:
         logger = logging.Logger("aiohttp.server")
         logger.addHandler(_ToLog(log))
         self._http = web.Server(self._serve, access_log=None, logger=logger)
+        self._turns = Turns()
         self._listener = Listener(log, self._http, 2 * CONNECTIONS)
 
     def __len__(self) -> int:
@@ -116,7 +116,7 @@ class WebSocketServer:
         pipe = Pipe(websocket, request, self._log)
         self._pipes.add(pipe)
         try:
-            await pipe.run(self._connect)
+            await pipe.run(self._connect, self._turns)
         finally:
             self._pipes.discard(pipe)
         return websocket
@@ -139,12 +139,10 @@ class Pipe:
         self._drained.set()
         self._ending = False
 
-    async def run(self, connect: Connect) -> None:
+    async def run(self, connect: Connect, turns: Turns) -> None:
         """Until either side ends it."""
         connection = connect(self.name, self._host, self.send, self.close)
-        loop = asyncio.get_running_loop()
-        writer = loop.create_task(self._write())
-        turn = loop.time()
+        writer = asyncio.get_running_loop().create_task(self._write())
         try:
             connection.open()
             async for frame in self._websocket:
@@ -152,12 +150,10 @@ class Pipe:
                     self._log.info(f"{self.name}: {self._websocket.exception()}")
                     break
                 for message in connection.messages(frame.data):
+                    await turns.wait()
                     connection.process(message)
                     await connection.settled()
                     await self._drained.wait()
-                    if loop.time() > turn + TURN:
-                        await asyncio.sleep(0)
-                        turn = loop.time()
                     if self._ending:
                         return
         finally:
