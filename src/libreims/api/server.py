@@ -113,10 +113,10 @@ class WebSocketServer:
         except ConnectionError:  # it has gone already
             return web.Response(status=400)
         self._listener.admit(request.protocol)
-        pipe = Pipe(websocket, request, self._log)
+        pipe = Pipe(websocket, request, self._log, self._turns)
         self._pipes.add(pipe)
         try:
-            await pipe.run(self._connect, self._turns)
+            await pipe.run(self._connect)
         finally:
             self._pipes.discard(pipe)
         return websocket
@@ -125,8 +125,11 @@ class WebSocketServer:
 class Pipe:
     """One WebSocket: a bounded queue out, one message after the other in."""
 
-    def __init__(self, websocket: web.WebSocketResponse, request: web.BaseRequest, log: LayerLog) -> None:
+    def __init__(
+        self, websocket: web.WebSocketResponse, request: web.BaseRequest, log: LayerLog, turns: Turns
+    ) -> None:
         self._websocket = websocket
+        self._turns = turns
         self._transport = request.transport
         peer = self._transport.get_extra_info("peername") if self._transport is not None else None
         self._host, port = peer_of(peer)
@@ -139,7 +142,7 @@ class Pipe:
         self._drained.set()
         self._ending = False
 
-    async def run(self, connect: Connect, turns: Turns) -> None:
+    async def run(self, connect: Connect) -> None:
         """Until either side ends it."""
         connection = connect(self.name, self._host, self.send, self.close)
         writer = asyncio.get_running_loop().create_task(self._write())
@@ -150,7 +153,7 @@ class Pipe:
                     self._log.info(f"{self.name}: {self._websocket.exception()}")
                     break
                 for message in connection.messages(frame.data):
-                    await turns.wait()
+                    await self._turns.wait()
                     connection.process(message)
                     await connection.settled()
                     await self._drained.wait()
@@ -203,6 +206,9 @@ class Pipe:
     async def _flush(self) -> None:
         self._more.clear()
         while self._queue:
+            await self._turns.wait()
+            if not self._queue:
+                return
             text = self._queue.popleft()
             try:
                 await self._websocket.send_str(text)

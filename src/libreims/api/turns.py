@@ -1,4 +1,4 @@
-"""Turns between the requests of clients and everything else: media must not wait for many at once."""
+"""Turns between the messages of clients and everything else: media must not wait for many at once."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import asyncio
 from typing import Final
 
 TURN: Final = 0.002
-"""Seconds of requests, of all clients together, in one round of the event loop."""
+"""Seconds of messages in and out, of all clients together, in one round of the event loop."""
 
 
 class Turns:
-    """How long the requests of this round have taken already."""
+    """How long the messages of this round have taken already."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._end: float | None = None
-        """When the requests of this round have had their time; None before the first one."""
+        """When the messages of this round have had their time; None before the first one."""
 
     async def wait(self) -> None:
-        """Before a request is processed: come back in a later round where this one's time is used up."""
+        """Before a message is processed or sent: come back in a later round where this one's time is used up."""
         while self._end is not None and self._loop.time() >= self._end:
             await asyncio.sleep(0)
         if self._end is None:
