@@ -18,7 +18,7 @@ class Turns:
         """When the messages of this round have had their time; None before the first one."""
 
     async def wait(self) -> None:
-        """Before a message is processed or sent: wait for a later round where the time of this one is used up."""
+        """Before a message is processed or sent: wait for a round where its time is not used up yet."""
         while self._end is not None and self._loop.time() >= self._end:
             await asyncio.sleep(0)
         if self._end is None:
