@@ -45,6 +45,24 @@ def test_a_phone_that_sends_no_rp_ack_gets_the_message_again() -> None:
     play(scenario)
 
 
+def test_a_phone_that_does_not_answer_is_not_waited_for_longer_than_one_that_does() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await phones(lab, "alice", "bob")
+        await alice.accepted(alice.submit(BOB))
+        silent = await bob.peer.expect("MESSAGE")
+        await asyncio.sleep(TR1N + 1)
+        assert f"has not answered for {TR1N:g} s" in lab.log_text()
+        assert lab.server.stack.active == 0, "it is not sent again"
+        bob.peer.incoming.clear()
+        await asyncio.sleep(30)
+        received = await bob.receive()
+        assert received.request.call_id != silent.request.call_id
+        await received.acknowledge()
+        assert pending(lab) == 0
+
+    play(scenario, CONFIG.replace("timer_t1: 0.5", "timer_t1: 2"))
+
+
 def test_an_rp_ack_that_comes_late_counts() -> None:
     async def scenario(lab: Lab) -> None:
         alice, bob = await phones(lab, "alice", "bob")

@@ -25,7 +25,7 @@ from libreims.sms.pending import Pending
 from libreims.sms.port import Delivered, Outcome, Phone, Refused, SmsBearer, Taken, Unreached
 
 TR1N: Final = 40.0
-"""Seconds to wait for the RP-ACK of a phone (TS 24.011 §10.1: 35 to 45 for the timers of RP)."""
+"""Seconds to wait for a phone to answer, and then for its RP-ACK (TS 24.011 §10.1: 35 to 45)."""
 ASIDE: Final = 8
 """Messages of a line that have stepped aside: a phone that takes nothing at all is bothered with few."""
 NO_MEMORY: Final = frozenset({FailureCause.SIM_STORAGE_FULL, FailureCause.MEMORY_CAPACITY_EXCEEDED})
@@ -61,7 +61,7 @@ class SubscriberQueue:
         self._lines: dict[Line, OrderedDict[str, Item]] = {}
         self._active: list[Item] = []
         self._phone: Phone | None = None  # that has the active ones
-        self._acknowledgement: Cancellable | None = None  # TR1N
+        self._patience: Cancellable | None = None  # TR1N
         self._wake: Cancellable | None = None
         self._full: set[int] = set()  # phones without memory
         self._unfit: set[int] = set()  # phones that take no messages as we send them
@@ -114,9 +114,7 @@ class SubscriberQueue:
         """A phone is not where it was; `phones_changed` follows. What it has taken has its RP-ACK awaited."""
         if self._phone is None or self._phone.key != phone or self._active[0].state is not State.SENDING:
             return
-        first = self._active[0]
-        self._keeper.bearer.withdraw(first.pending.id, first.attempt)
-        self._failed(Unreached("has left before it answered"))
+        self._withdraw(Unreached("has left before it answered"))
 
     def registered_anew(self, phone: int) -> None:
         """A phone has begun again, with whatever memory it has now; `phones_changed` follows."""
@@ -245,6 +243,7 @@ class SubscriberQueue:
         for item in items:
             item.state, item.attempt = State.SENDING, attempt
             item.tried.add(phone.key)
+        self._wait()
         sos = items[0].line.sos
         waiting = sum(len(line) for key, line in self._lines.items() if key.sos is sos)
         self._keeper.bearer.deliver(
@@ -256,13 +255,25 @@ class SubscriberQueue:
     def _taken(self, item: Item, outcome: Outcome) -> None:
         for each in self._active:
             each.state = State.AWAITING
-        self._acknowledgement = self._keeper.clock.call_later(TR1N, self._silent)
+        self._wait()
+
+    def _wait(self) -> None:
+        self._stop_waiting()
+        self._patience = self._keeper.clock.call_later(TR1N, self._silent)
 
     def _silent(self) -> None:
-        """TR1N: no RP-ACK."""
-        self._acknowledgement = None
-        self._failed(Unreached(f"sent no RP-ACK within {TR1N:g} s", declined=True))
+        """TR1N: no answer, or no RP-ACK."""
+        self._patience = None
+        if self._active[0].state is State.SENDING:
+            self._withdraw(Unreached(f"has not answered for {TR1N:g} s"))
+        else:
+            self._failed(Unreached(f"sent no RP-ACK within {TR1N:g} s", declined=True))
         self.go()
+
+    def _withdraw(self, outcome: Unreached) -> None:
+        first = self._active[0]
+        self._keeper.bearer.withdraw(first.pending.id, first.attempt)
+        self._failed(outcome)
 
     def _delivered(self, item: Item, outcome: Outcome) -> None:
         items, phone = self._end_attempt()
@@ -334,9 +345,9 @@ class SubscriberQueue:
         self._keeper.settle(items, status, why)
 
     def _stop_waiting(self) -> None:
-        if self._acknowledgement is not None:
-            self._acknowledgement.cancel()
-            self._acknowledgement = None
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
     def _stop_waking(self) -> None:
         if self._wake is not None:
