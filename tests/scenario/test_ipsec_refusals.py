@@ -308,6 +308,17 @@ def test_nothing_in_common() -> None:
     play(scenario, LISTS, settle=3700.0)
 
 
+def test_a_security_client_of_absurd_length() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice = await secure_phone(lab, "alice", "TCP")
+        assert (await alice.ask(Security_Client=", ".join([alice.propose()] * 60))).status == 400
+        assert "octets of Security-Client: no phone has so many" in lab.log_text()
+        assert (await alice.secure(Security_Client=", ".join([alice.propose()] * 20))).status == 200
+        await left(alice)
+
+    play(scenario, SECURE)
+
+
 def test_require_without_a_word_about_algorithms() -> None:
     async def scenario(lab: Lab) -> None:
         alice = await secure_phone(lab, "alice")

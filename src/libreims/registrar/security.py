@@ -23,6 +23,8 @@ from libreims.proto.sip.security_agreement import OPTION_TAG, is_required, mecha
 from libreims.registrar.authentication import Challenged
 
 CLIENT = "Security-Client"
+LONGEST_CLIENT = 8192
+"""Octets of it: a mechanism has some 120, and what is offered is kept until the phone comes back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Security:
     def check(self, request: Request, flow: Flow, impi: str, *, authenticated: bool) -> Attempt:
         """See what a REGISTER wants, before its credentials are looked at.
 
-        `authenticated`: whether they will be.  Raises Reject (403, 420, 494), SipParseError (400).
+        `authenticated`: whether they will be.  Raises Reject (400, 403, 420, 494), SipParseError (400).
         """
         if not self._config.current.ipsec:
             return Attempt(request, flow, impi)
@@ -86,6 +88,10 @@ class Security:
         agreement = self._agreements.at(flow)
         offered = self._offered(request, impi, agreement)
         client = tuple(request.get_all(CLIENT))
+        if sum(map(len, client)) > LONGEST_CLIENT:
+            raise Reject(
+                400, f"{impi} sent {sum(map(len, client))} octets of {CLIENT}: no phone has so many."
+            )
         if agreement is None:
             if offered is not None:
                 raise disagreement(offered, _outside(offered, flow, "outside of the security agreement"))
