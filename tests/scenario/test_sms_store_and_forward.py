@@ -591,6 +591,18 @@ def test_flush_forgets_what_waits_and_what_is_under_way() -> None:
     play(scenario)
 
 
+def test_what_is_flushed_before_the_phone_has_answered_is_not_sent_again() -> None:
+    async def scenario(lab: Lab) -> None:
+        alice, bob = await phones(lab, "alice", "bob")
+        await alice.accepted(alice.submit(BOB))
+        await bob.peer.expect("MESSAGE")
+        assert lab.server.stack.active == 1
+        assert lab.server.sms.control.flush("bob@ims.test") == 1
+        assert lab.server.stack.active == 0
+
+    play(scenario)
+
+
 def test_an_impu_that_is_gone_keeps_its_messages_until_it_is_back() -> None:
     async def scenario(lab: Lab) -> None:
         alice, bob = await phones(lab, "alice", "bob")

@@ -144,6 +144,8 @@ class SubscriberQueue:
     def remove(self, items: Sequence[Item], status: Status, why: str) -> None:
         """Take messages out, whatever their state."""
         if any(item in items for item in self._active):
+            if self._active[0].state is State.SENDING:
+                self._call_off()
             for item in self._end_attempt()[0]:
                 item.state = State.WAITING
         self._settle(items, status, why)
@@ -271,9 +273,12 @@ class SubscriberQueue:
         self.go()
 
     def _withdraw(self, outcome: Unreached) -> None:
+        self._call_off()
+        self._failed(outcome)
+
+    def _call_off(self) -> None:
         first = self._active[0]
         self._keeper.bearer.withdraw(first.pending.id, first.attempt)
-        self._failed(outcome)
 
     def _delivered(self, item: Item, outcome: Outcome) -> None:
         items, phone = self._end_attempt()
