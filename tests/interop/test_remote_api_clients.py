@@ -45,6 +45,9 @@ class Reader:
         self.events: list[dict[str, Any]] = []
         self.answers: list[int] = []
         self.asked = 0
+        self.registered = asyncio.Event()
+        self.ends = 0
+        """Calls of which the end was heard."""
 
     async def say(self, message: str, **members: Any) -> None:
         await self.socket.send(json.dumps({"message": message, **members}))
@@ -67,6 +70,9 @@ class Reader:
                     await self.ask()
             elif frame["message"] in ("dialog", "users_update"):
                 self.events.append(frame)
+                self.ends += frame["message"] == "dialog" and frame["dialog"]["state"] == "stop"
+            elif frame["message"] == "register":
+                self.registered.set()
 
 
 async def readers(address: str, phones: Any) -> list[Reader]:
@@ -80,8 +86,12 @@ async def readers(address: str, phones: Any) -> list[Reader]:
             made.append(Reader(socket))
         until = asyncio.Event()
         tasks = [asyncio.ensure_future(each.read(until)) for each in made]
+        for each in made:
+            await each.registered.wait()
         await asyncio.to_thread(phones)
-        await asyncio.sleep(1)
+        async with asyncio.timeout(30):
+            while any(each.ends < PHONES for each in made):
+                await asyncio.sleep(0.05)
         until.set()
         async with asyncio.timeout(30):
             await asyncio.gather(*tasks)
