@@ -32,6 +32,8 @@ from libreims.users.expiry import Expiry
 
 REMEMBERED = 8
 """Agreements of a phone whose Security-Server is known after their end."""
+RETRY_AFTER = (10, 40)
+"""Seconds after which a phone may come again that gets no agreement now: not all at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class Agreements:
         self._clock = clock
         self._log = log
         self._linger = linger
+        self._tokens = tokens
         self.installer = Installer(tunnel, transport, tokens)
         self._tunnel = tunnel
         self.hosts = tunnel.hosts
@@ -133,16 +136,17 @@ class Agreements:
     async def propose(self, challenge: Challenge) -> Agreement | None:
         """Make the agreement that goes out with a challenge; None where no proposal of the phone will do.
 
-        Raises Reject (503) where there are no ports left or the tunnel does not take it.
+        Raises Reject (503) where there are no ports left, the tunnel does not take it, or too many phones
+        register at this moment.
         """
         chosen = self._choose(challenge)
         if chosen is None:
             return None
         proposal, keys = chosen
-        self._withdraw_offers(challenge)
         host, phone = challenge.flow.local[0], challenge.flow.remote[0]
-        shared = self._ports_to_share(challenge, proposal)
         try:
+            self._withdraw_offers(challenge)
+            shared = self._ports_to_share(challenge, proposal)
             count = self.installer.pool.spis
             if count >= self._tunnel.capacity:
                 raise LibreImsError(
@@ -154,7 +158,7 @@ class Agreements:
             raise Reject(
                 503,
                 f"no IPsec agreement with {challenge.impi} at {phone}: {error}.",
-                headers=(("Retry-After", "30"),),
+                headers=(("Retry-After", str(self._tokens.integer(*RETRY_AFTER))),),
             ) from error
         agreement = Agreement(self, challenge.impi, installation)
         self._keep(agreement, challenge)

@@ -214,7 +214,7 @@ def test_a_tunnel_that_refuses() -> None:
         rig.offer()
     assert caught.value.status == 503
     assert caught.value.why == f"no IPsec agreement with {ALICE} at 10.0.1.1: the tunnel is gone."
-    assert caught.value.headers == (("Retry-After", "30"),)
+    assert [name for name, _ in caught.value.headers] == ["Retry-After"]
     rig.nothing_left()
 
 

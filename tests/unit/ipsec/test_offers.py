@@ -6,7 +6,8 @@ import pytest
 
 from libreims.base.errors import Reject
 from libreims.ipsec.agreement import State
-from libreims.ipsec.offers import INTERVAL, MAX_OF_USER, MAX_WAITING
+from libreims.ipsec.agreements import RETRY_AFTER
+from libreims.ipsec.offers import INTERVAL, MAX_OF_USER, MAX_WAITING, YOUNG
 from support.agreement_rig import ALICE, AgreementRig
 
 
@@ -32,6 +33,8 @@ def test_a_flood_of_requests_takes_no_more_than_so_many() -> None:
     mine = rig.offer()
     rig.register(mine, expires=10000.0)
     for number in range(MAX_WAITING + 50):
+        if number == MAX_WAITING:
+            rig.clock.advance(YOUNG)
         rig.offer(f"user{number}@ims.test", host=f"10.1.{number // 250}.{1 + number % 250}")
     assert len(rig.agreements) == MAX_WAITING + 1 and mine.state is State.AGREED
     assert rig.text.count("each new offer ends the oldest one now") == 1
@@ -41,6 +44,23 @@ def test_a_flood_of_requests_takes_no_more_than_so_many() -> None:
     assert rig.agreements.answered_with("nonce2") is None, "the first of the flood"
     rig.clock.advance(300)
     assert list(rig.agreements) == [mine] and not rig.agreements.expecting
+
+
+def test_phones_that_come_all_at_once_are_not_in_each_others_way() -> None:
+    """After an outage: who was offered something can take it up, the rest hears when to come again."""
+    rig = AgreementRig()
+    offers = [
+        rig.offer(f"user{number}@ims.test", host=f"10.1.{number // 250}.{1 + number % 250}")
+        for number in range(MAX_WAITING)
+    ]
+    with pytest.raises(Reject, match=f"{MAX_WAITING} other phones are registering at this moment") as no:
+        rig.offer("late@ims.test", host="10.2.0.1")
+    assert no.value.status == 503
+    name, seconds = no.value.headers[0]
+    assert name == "Retry-After" and RETRY_AFTER[0] <= int(seconds) <= RETRY_AFTER[1]
+    assert {each.state for each in offers} == {State.OFFERED}
+    rig.register(offers[0], expires=10000.0)
+    assert rig.offer("late@ims.test", host="10.2.0.1").state is State.OFFERED
 
 
 def test_the_limit_of_open_files() -> None:
@@ -62,8 +82,9 @@ def test_the_limit_of_open_files() -> None:
 def test_offers_alone_leave_half_of_the_room() -> None:
     rig = AgreementRig()
     rig.tunnel.capacity = 6
-    for number in range(1, 30):
+    for number in range(1, 10):
         rig.offer(f"user{number}@ims.test", host=f"10.0.1.{number}")
+        rig.clock.advance(YOUNG)
     assert len(rig.agreements) == 3
 
 
