@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from libreims.api.client import Client, Frame
 from libreims.api.table import Deferred, Members
-from libreims.api.wire import Prepared, encode
+from libreims.api.wire import Prepared, encoded
 from libreims.base.clock import Cancellable, Clock
 from libreims.base.log import Log
 from libreims.base.log_options import LEVELS
@@ -71,7 +71,7 @@ class LogFeed:
         self._again = False
         """One of them has not read everything in the last round."""
         self._timer: Cancellable | None = None
-        self._prepared: dict[int, tuple[Frame, str]] = {}
+        self._prepared: dict[int, str] = {}
         self._form: tuple[str, bool] = ("", False)
 
     def wait(self, request: LogRequest) -> None:
@@ -121,17 +121,18 @@ class LogFeed:
         """`com_log_us`."""
         return self._config.current.com_log_us
 
-    def prepare(self, index: int, entry: LogEntry) -> tuple[Frame, str]:
-        """An entry as responses have it, and its JSON text."""
+    def prepare(self, index: int, entry: LogEntry, *, short: bool = False) -> str:
+        """An entry as responses have it, as JSON text; of a short one only the first line."""
         settings = self._config.current
         form = (settings.com_name, settings.com_log_us)
         if form != self._form:
             self._form = form
             self._prepared.clear()
+        if short:
+            return encoded(_frame(index, entry, *form, lines=[entry.message]))
         made = self._prepared.get(index)
         if made is None:
-            frame = _frame(index, entry, *form)
-            made = (frame, encode(frame))
+            made = encoded(_frame(index, entry, *form, lines=entry.lines))
             while len(self._prepared) >= PREPARED:
                 del self._prepared[next(iter(self._prepared))]
             self._prepared[index] = made
@@ -251,15 +252,12 @@ class LogRequest:
 
     def _add(self, index: int, entry: LogEntry) -> bool:
         """Add an entry; False where it has no room. A single one always has."""
-        frame, text = self._feed.prepare(index, entry)
-        if self._short:
-            frame = {**frame, "data": frame["data"][:1]}
-            text = encode(frame)
+        text = self._feed.prepare(index, entry, short=self._short)
         size = len(text) + 1
         if self._entries and self._size + size > self._max_size:
             self._full = True
             return False
-        self._entries.append(frame, text)
+        self._entries.texts.append(text)
         self._size += size
         self._full = len(self._entries) >= self._max or self._size >= self._max_size
         return True
@@ -286,8 +284,8 @@ class LogRequest:
             self._client.log_waiting = None
 
 
-def _frame(index: int, entry: LogEntry, source: str, microseconds: bool) -> Frame:
-    frame: dict[str, Any] = {"data": entry.lines}
+def _frame(index: int, entry: LogEntry, source: str, microseconds: bool, *, lines: list[str]) -> Frame:
+    frame: dict[str, Any] = {"data": lines}
     if microseconds:
         frame["timestamp_us"] = int(entry.time * 1_000_000)
     else:

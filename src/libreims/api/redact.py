@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from libreims.api.client import Frame
-from libreims.api.wire import encode
+from libreims.api.wire import Prepared, encode
 from libreims.config.declare import declarations
 from libreims.config.schema import ComAuth, UserSettings
 
@@ -52,7 +52,7 @@ class _Copy:
         self._left -= 1
         if isinstance(value, dict):
             return self.of_object(value)
-        if isinstance(value, list | tuple):
+        if isinstance(value, list | tuple | Prepared):
             copy = []
             for element in value:
                 if self._left <= 0:

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Final, TypeVar
 
 from libreims.api.table import Members, Result
-from libreims.api.wire import Prepared
+from libreims.api.wire import Prepared, encoded
 
 SLICE: Final = 100
 """Elements that are made in one go: about a millisecond."""
@@ -32,6 +32,6 @@ async def _long(name: str, first: list[Members], left: Iterator[T], view: Callab
         await asyncio.sleep(0)
         before = len(array)
         for each in islice(left, SLICE):
-            array.append(view(each))
+            array.texts.append(encoded(view(each)))
         if len(array) < before + SLICE:
             return {name: array}

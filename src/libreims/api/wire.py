@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NoReturn, overload
 
 from libreims.base.errors import LibreImsError
 
@@ -36,36 +36,51 @@ def decode(text: str) -> object:
     return value
 
 
-class Prepared(list[Any]):
-    """A long array with the JSON text of each element, which is made when the element is added.
+class Prepared(Sequence[Any]):
+    """A long array as the JSON text of each element; as a member of a message it costs `encode` nothing.
 
-    As a member of a message it costs `encode` nothing; `append` is the only way to change it.
+    Texts are nothing to the garbage collector: it would take half a second to look at what hundreds of clients
+    wait for. Who wants an element after all gets it read from its text.
     """
 
     __slots__ = ("texts",)
 
     def __init__(self, elements: Iterable[Any] = ()) -> None:
-        super().__init__(elements)
-        self.texts = [_text(each) for each in self]
+        self.texts = [encoded(each) for each in elements]
 
-    def append(self, element: Any, text: str | None = None) -> None:
-        """Add an element, with its text where that is there already."""
-        super().append(element)
-        self.texts.append(_text(element) if text is None else text)
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Any]: ...
+
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return [json.loads(each) for each in self.texts[index]]
+        return json.loads(self.texts[index])
+
+    def __eq__(self, other: object) -> bool:
+        return list(self) == other if isinstance(other, list | Prepared) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 def encode(frame: Mapping[str, Any]) -> str:
     """The JSON text of a message; only ASCII, so that no client can mistake it."""
     if not any(value.__class__ is Prepared for value in frame.values()):
-        return _text(frame)
+        return encoded(frame)
     members = []
     for name, value in frame.items():
-        text = f"[{','.join(value.texts)}]" if value.__class__ is Prepared else _text(value)
-        members.append(f"{_text(name)}:{text}")
+        text = f"[{','.join(value.texts)}]" if value.__class__ is Prepared else encoded(value)
+        members.append(f"{encoded(name)}:{text}")
     return f"{{{','.join(members)}}}"
 
 
-def _text(value: object) -> str:
+def encoded(value: object) -> str:
+    """The JSON text of a value."""
     return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 

@@ -1,10 +1,10 @@
 """`api.logs` and `api.log_feed`: `log_get`, `log_set`, `log_reset` (manual §6.5)."""
 
 import asyncio
-import json
 from typing import Any
 
 from libreims.api.client import Client, Frame
+from libreims.api.wire import encode
 from libreims.base.log import Log
 from support.api import ask, error
 from support.lab import CONFIG, EPOCH, Lab, play
@@ -227,7 +227,7 @@ def test_max_size_is_kept_and_a_single_entry_always_comes() -> None:
         while sum(map(len, reader.texts)) < 52:
             reader.ask(max_size=10_000, min=1000)
         assert reader.texts[-1] == ["last"]
-        sizes = [len(json.dumps(frame)) for _, frame in reader.got]
+        sizes = [len(encode(frame)) for _, frame in reader.got]
         assert sum(size > 10_000 for size in sizes) == 1
         assert max(sizes) > 20_000
         assert sorted(sizes)[-2] > 7_000

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 from libreims.api.redact import HIDDEN, SHOWN, redacted
+from libreims.api.wire import Prepared
 
 
 def test_passwords_and_keys_are_hidden_wherever_they_are() -> None:
@@ -50,3 +51,11 @@ def test_what_will_not_be_shown_costs_nothing() -> None:
     assert "secret" not in text
     assert Elements.asked < SHOWN
     assert len(redacted({"n" * 10_000: 1})) == len(redacted({str(n): n for n in range(10_000)})) == SHOWN + 3
+
+
+def test_of_a_prepared_array_only_what_is_shown_is_read() -> None:
+    users = Prepared({"impi": f"u{number}", "pwd": "secret"} for number in range(1000))
+    users.texts[500] = "no JSON"
+    text = redacted({"message": "users_get", "users": users})
+    assert text.startswith('{"message":"users_get","users":[{"impi":"u0","pwd":"<hidden>"}')
+    assert text.endswith("...")

@@ -69,10 +69,11 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 def test_a_prepared_array_is_written_as_any_other() -> None:
     elements = [{"a": [1, "ä"]}, None, 2]
-    array = Prepared(elements[:1])
-    array.append(None)
-    array.append(2, "2")
+    array = Prepared(elements[:2])
+    array.texts.append("2")
     assert array == elements
+    assert array != elements[:2]
+    assert (len(array), array[0], array[1:]) == (3, elements[0], elements[1:])
     frame = {"message": 'x"y', "logs": array, "none": Prepared(), "utc": 1.5}
     assert decode(encode(frame)) == {"message": 'x"y', "logs": elements, "none": [], "utc": 1.5}
     assert encode(frame) == encode({**frame, "logs": elements, "none": []})
