@@ -39,8 +39,8 @@ def decode(text: str) -> object:
 class Prepared(Sequence[Any]):
     """A long array as the JSON text of each element; as a member of a message it costs `encode` nothing.
 
-    Texts are nothing to the garbage collector: it would take half a second to look at what hundreds of clients
-    wait for. Who wants an element after all gets it read from its text.
+    Texts are nothing to the garbage collector, which would take half a second for the elements that hundreds
+    of clients wait for. Who wants an element after all gets it read from its text.
     """
 
     __slots__ = ("texts",)
