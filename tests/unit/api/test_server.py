@@ -370,3 +370,6 @@ async def test_long_answers_keep_their_place(monkeypatch: pytest.MonkeyPatch) ->
         assert answers[0]["users"] == answers[2]["users"]
         assert len(answers[0]["users"]) > 1
         await client.say([{"message": "users_get"}] * 100)
+        assert (await client.hear())["message"] == "users_get"
+        client.socket.transport.abort()
+        await until(lambda: len(served.server) == 0)

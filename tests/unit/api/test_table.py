@@ -105,7 +105,7 @@ def test_a_deferred_answer_may_be_given_before_anyone_waits_for_it() -> None:
 
 def test_parameters_that_nobody_knows_take_a_few_lines_however_many_there_are() -> None:
     assert list(ignored("help", ["colour"])) == ["help has no parameter 'colour', it is ignored"]
-    lines = list(ignored("help", [f"{number}" * 100 for number in range(500_000)]))
+    lines = list(ignored("help", [f"{number}" * 100 for number in range(50_000)]))
     assert len(lines) == 11
-    assert lines[-1] == "help does not have 499990 more parameters either, they are ignored"
+    assert lines[-1] == "help does not have 49990 more parameters either, they are ignored"
     assert max(map(len, lines)) < 150
