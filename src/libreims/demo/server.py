@@ -37,6 +37,17 @@ class ServerProcess:
         self._reader = asyncio.create_task(self._read(self._process))
         for address in self._addresses:
             await self._answers(address)
+        await self._ready()
+
+    async def _ready(self) -> None:
+        """Until it says so itself: what answers might be another server, on which ours has just failed."""
+        try:
+            async with asyncio.timeout(_READY):
+                while not any(line.startswith("Ready: ") for line in self.output):
+                    self._check_running()
+                    await asyncio.sleep(_POLL / 10)
+        except TimeoutError:
+            raise DemoError(f"the server is not ready after {_READY:.0f} s") from None
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
