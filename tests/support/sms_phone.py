@@ -173,3 +173,14 @@ async def phones(lab: Lab, *names: str) -> list[SmsPhone]:
     for each in made:
         await each.register()
     return made
+
+
+def pending(lab: Lab, name: str = "bob") -> int:
+    """How many messages wait for a user."""
+    return lab.server.sms.control.pending(f"{name}@ims.test")
+
+
+async def second_phone(lab: Lab, name: str, params: str) -> SmsPhone:
+    made = await phone(lab, name)
+    await made.register(params=params)
+    return made
