@@ -33,3 +33,8 @@ class Client:
         """Answers the `log_get` that still waits."""
         self.procedures: set[asyncio.Task[None]] = set()
         """What takes several turns of the event loop; later requests of a connection wait for it."""
+
+    async def settled(self) -> None:
+        """Until what takes several turns has been answered: answers keep the order of their requests."""
+        while self.procedures:
+            await asyncio.wait(self.procedures)

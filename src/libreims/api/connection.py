@@ -6,7 +6,6 @@ answer but the events that the client has registered for.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -120,8 +119,7 @@ class Connection:
 
     async def settled(self) -> None:
         """Until what takes several turns has been answered: answers keep the order of their requests."""
-        while self.client.procedures:
-            await asyncio.wait(self.client.procedures)
+        await self.client.settled()
 
     def _answer(self, frame: Frame) -> None:
         if self.client.connected:

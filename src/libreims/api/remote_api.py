@@ -54,7 +54,7 @@ class RemoteApi:
         current = self.services.config.current
         if current.com_addr is not None:
             await self._listen(current, current.com_addr)
-        sim_events.start(current, self.dispatcher, self.services.log.layer("com"))
+        await sim_events.start(current, self.dispatcher, self.services.log.layer("com"))
 
     async def _listen(self, current: Settings, address: Address) -> None:
         tls = context(current)

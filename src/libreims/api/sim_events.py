@@ -15,8 +15,8 @@ from libreims.config.schema import Settings
 CLIENT: Final = "sim_events"
 
 
-def start(settings: Settings, dispatcher: Dispatcher, log: LayerLog) -> None:
-    """Submit all of them; what goes wrong is a line in the log."""
+async def start(settings: Settings, dispatcher: Dispatcher, log: LayerLog) -> None:
+    """Submit all of them, one after the other; what goes wrong is a line in the log."""
     client = Client(CLIENT)
     for index, event in enumerate(settings.sim_events):
         name = f"sim_events[{index}]"
@@ -29,6 +29,7 @@ def start(settings: Settings, dispatcher: Dispatcher, log: LayerLog) -> None:
                 log.warn(f"{name}: {response['error']}")
 
         dispatcher.submit(client, request(event, settings), answered)
+        await client.settled()
 
 
 def request(event: dict[str, Any], settings: Settings) -> Frame:

@@ -1,4 +1,4 @@
-"""Long arrays of responses, made a slice at a time: media must not wait for the last of 10,000 users."""
+"""Long arrays of messages, a slice at a time: media must not wait for the last of 10,000 users."""
 
 from __future__ import annotations
 
@@ -35,3 +35,10 @@ async def _long(name: str, first: list[Members], left: Iterator[T], view: Callab
             array.texts.append(encoded(view(each)))
         if len(array) < before + SLICE:
             return {name: array}
+
+
+async def in_steps(steps: Iterator[None]) -> Members:
+    """The empty response, after steps between which others have their turn."""
+    for _ in steps:
+        await asyncio.sleep(0)
+    return {}

@@ -6,11 +6,12 @@ from typing import Any, Final
 
 from libreims.api.client import Client
 from libreims.api.services import ApiServices
-from libreims.api.slices import in_slices
+from libreims.api.slices import in_slices, in_steps
 from libreims.api.table import Command, Members, Parameter, Result
 from libreims.api.views import UserViews
 from libreims.config.kinds import Anything, Boolean, Text
 from libreims.users.bindings import Cause
+from libreims.users.reading import SLICE
 
 
 class _Users(Anything):
@@ -100,8 +101,10 @@ class UserCommands:
         chosen = [each for each in self._users if not registered_only or self._bindings.of(each.impi)]
         return in_slices("users", chosen, lambda user: self._views.user(user, remotes))
 
-    def add(self, client: Client, users: object) -> Members:
-        """All of them or none."""
+    def add(self, client: Client, users: object) -> Result:
+        """All of them or none; many are read and checked between other things."""
+        if isinstance(users, list) and len(users) > SLICE:
+            return in_steps(self._admin.addition(users))
         self._admin.add_users(users)
         return {}
 

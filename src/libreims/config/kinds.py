@@ -310,14 +310,17 @@ class ListOf(Kind):
         """The values allowed for an element."""
         return self.item.range()
 
-    def elements(self, value: Value, reader: Reader, path: str) -> list[tuple[Any, int]]:
-        """The elements with their marks; what is wrong with them has been noted."""
+    def elements(self, value: Value, reader: Reader, path: str, first: int = 0) -> list[tuple[Any, int]]:
+        """The elements with their marks; what is wrong with them has been noted.
+
+        Of a slice of a longer array `first` is the index of its first element there.
+        """
         if not isinstance(value, Arr):
             if not self.single:
                 raise Invalid(f"array expected, not {describe(value)}")
             return [(self.item.read(value, reader, path), -1)]
         read: list[tuple[Any, int]] = []
-        for index, (element, mark) in enumerate(zip(value, value.marks, strict=True)):
+        for index, (element, mark) in enumerate(zip(value, value.marks, strict=True), first):
             try:
                 if element is None:
                     raise Invalid(f"{self.item.name} expected, not null")

@@ -9,22 +9,24 @@ old one, and whoever looks it up from then on sees it.  Called by `api.users`; w
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from libreims.base.bus import Bus
 from libreims.base.errors import LibreImsError
 from libreims.base.log import LayerLog
-from libreims.config.schema import ImpuSettings
+from libreims.config.schema import ImpuSettings, UserSettings
 from libreims.config.store import ConfigStore
 from libreims.users.bindings import Bindings, Cause
-from libreims.users.database import PLACEHOLDER_IMSI, Found, SubscriberDatabase
+from libreims.users.database import Found, SubscriberDatabase
 from libreims.users.impu import candidates_of, imei_key, normalise
-from libreims.users.reading import Reading, changed_fields
+from libreims.users.reading import SLICE, Reading, changed_fields
 from libreims.users.subscriber import ImpuEntry, Subscriber
 
 ECHO = "echo"
 """In the place of an IMPI: the echo list (manual, `impu_add`)."""
+LINES: Final = 10
+"""Lines in the log about the users of one message, which may be 10,000."""
 
 
 class UserChanged(NamedTuple):
@@ -54,34 +56,73 @@ class UserAdmin:
 
     def add_users(self, users: object) -> list[str]:
         """Add users, given as in `ue_db`: all or none. Returns their IMPIs; raises LibreImsError."""
-        made: dict[str, Subscriber] = {}
-        by_imsi: dict[str, Subscriber] = {}
-        for index, settings in enumerate(self._reading.users(users)):
+        steps = self.addition(users)
+        while True:
             try:
-                subscriber = Subscriber.of(settings)
-                self._check_new(subscriber, made, by_imsi)
+                next(steps)
+            except StopIteration as end:
+                impis: list[str] = end.value
+                return impis
+
+    def addition(self, users: object) -> Generator[None, None, list[str]]:
+        """`add_users` in steps of a few milliseconds: others may have their turn in between.
+
+        Whoever stops before the end has added nobody.
+        """
+        settings: list[UserSettings] = []
+        for part in self._reading.users(users):
+            settings += part
+            yield
+        doubts: list[str] = []
+        made = SubscriberDatabase(doubts.append)
+        for index, each in enumerate(settings):
+            if index % SLICE == SLICE - 1:
+                yield
+            try:
+                subscriber = Subscriber.of(each)
+                self._check_new(subscriber, made)
             except LibreImsError as error:
                 raise LibreImsError(f"users[{index}]: {error}") from error
-            made[subscriber.impi] = by_imsi[subscriber.imsi] = subscriber
-        for subscriber in made.values():
-            self._database.insert(subscriber)
-        self._database.doubt(made.values())
-        for impi in made:
-            self._log.info(f"{impi} was added to the users")
-            self._bus.publish(UserChanged(impi, identities=True))
-        return list(made)
+            made.insert(subscriber)
+        made.doubt_keys()
+        yield
+        self._check_still_new(made)
+        self._database.take_over(made)
+        impis = [each.impi for each in made]
+        self._tell_added(impis, doubts)
+        return impis
 
-    def _check_new(
-        self, new: Subscriber, others: Mapping[str, Subscriber], by_imsi: Mapping[str, Subscriber]
-    ) -> None:
+    def _check_new(self, new: Subscriber, others: SubscriberDatabase) -> None:
         if new.impi == ECHO:
             raise LibreImsError(f"impi: {ECHO} means the echo list, so no user can have it")
-        if new.impi in others or self._database.by_impi(new.impi) is not None:
-            raise LibreImsError(f"impi: there is a user {new.impi} already")
-        if new.imsi and new.imsi != PLACEHOLDER_IMSI:
-            owner = self._database.by_imsi(new.imsi) or by_imsi.get(new.imsi)
+        for database in (self._database, others):
+            if database.by_impi(new.impi) is not None:
+                raise LibreImsError(f"impi: there is a user {new.impi} already")
+            owner = database.by_imsi(new.imsi)  # never by the placeholder, which has no index
             if owner is not None:
                 raise LibreImsError(f"imsi: {new.imsi} belongs to {owner.impi} already")
+
+    def _check_still_new(self, made: SubscriberDatabase) -> None:
+        """Whether nobody was added between the steps who is among these."""
+        known = {each.impi for each in self._database.known(made)}
+        for index, each in enumerate(made) if known else ():
+            if each.impi in known:
+                try:
+                    self._check_new(each, self._database)
+                except LibreImsError as error:
+                    raise LibreImsError(f"users[{index}]: {error}") from error
+
+    def _tell_added(self, impis: Sequence[str], doubts: Sequence[str]) -> None:
+        for doubt in doubts[:LINES]:
+            self._log.warn(doubt)
+        if len(doubts) > LINES:
+            self._log.warn(f"and the same of {len(doubts) - LINES} more of the users that are added")
+        for impi in impis[:LINES]:
+            self._log.info(f"{impi} was added to the users")
+        if len(impis) > LINES:
+            self._log.info(f"and {len(impis) - LINES} more up to {impis[-1]}")
+        for impi in impis:
+            self._bus.publish(UserChanged(impi, identities=True))
 
     def set_user(self, impi: str, *, force_sms_over_sg: bool | None = None) -> None:
         """Change the settings of a user; None leaves one as it is. Raises LibreImsError."""

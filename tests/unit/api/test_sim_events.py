@@ -2,6 +2,7 @@
 
 import asyncio
 
+from libreims.users.reading import SLICE
 from support.lab import CONFIG, EPOCH, Lab, play
 
 
@@ -57,4 +58,21 @@ def test_what_is_wrong_is_told_in_the_log_and_the_rest_is_done() -> None:
         CONFIG
         + """sim_events: [{event: "bar"}, "help", {}, {event: "config_set", tcp_threshold: "a"},
             {event: "config_set", tcp_threshold: 5}],""",
+    )
+
+
+def test_an_event_that_takes_several_turns_is_done_before_the_next_one() -> None:
+    users = ", ".join(f'{{impi: "n{n}", pwd: "x", impu: "sip:n{n}"}}' for n in range(3 * SLICE))
+
+    async def scenario(lab: Lab) -> None:
+        user = lab.server.users.by_impi(f"n{3 * SLICE - 1}")
+        assert user is not None and [each.key for each in user.impus][-1] == "tel:+3311"
+
+    play(
+        scenario,
+        CONFIG
+        + f"""sim_events: [
+            {{event: "users_add", users: [{users}]}},
+            {{event: "impu_add", impi: "n{3 * SLICE - 1}", impu: "tel:+3311"}},
+        ],""",
     )

@@ -1,10 +1,10 @@
 """`api.slices`: long arrays leave turns for others, short ones are there at once."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
-from libreims.api.slices import SLICE, in_slices
+from libreims.api.slices import SLICE, in_slices, in_steps
 from libreims.api.wire import encode
 from support.virtual import run
 
@@ -42,5 +42,27 @@ def test_a_long_array_is_made_in_turns() -> None:
             assert encode(members) == encode({"users": list(members["users"])})
             assert len(made) == count
             assert turns[:3] == [min(count, (turn + 1) * SLICE) for turn in range(3)][: len(turns)]
+
+    run(scenario)
+
+
+def test_between_two_steps_others_have_their_turn() -> None:
+    async def scenario() -> None:
+        order: list[str] = []
+
+        def steps() -> Iterator[None]:
+            for number in range(3):
+                order.append(f"step {number}")
+                yield
+
+        async def others() -> None:
+            while True:
+                order.append("others")
+                await asyncio.sleep(0)
+
+        meanwhile = asyncio.ensure_future(others())
+        assert await in_steps(steps()) == {}
+        meanwhile.cancel()
+        assert order[:5] == ["step 0", "others", "step 1", "others", "step 2"]
 
     run(scenario)

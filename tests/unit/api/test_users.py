@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from libreims.api.client import Client
+from libreims.users.reading import SLICE
 from support.api import ask, error
 from support.callflow import connected
 from support.calls import hung_up
@@ -92,6 +94,35 @@ def test_users_add() -> None:
         assert await error(lab, "users_add") == "users: array of users expected, the parameter is missing"
         assert await error(lab, "users_add", users="erin") == "users: array of objects expected"
         assert "topsecret" not in lab.log_text()
+
+    play(scenario)
+
+
+def test_many_users_are_added_between_other_things() -> None:
+    async def scenario(lab: Lab) -> None:
+        new = [
+            {"impi": f"n{n}@{DOMAIN}", "authent_type": "none", "impu": f"sip:n{n}"}
+            for n in range(2 * SLICE + 1)
+        ]
+        client = Client("test")
+        adding = asyncio.ensure_future(ask(lab, "users_add", client, users=new))
+        rounds = 0
+        while not adding.done():
+            rounds += 1
+            known = len(lab.server.users)
+            assert known in (4, 4 + len(new)), "all or none"
+            await asyncio.sleep(0)
+        assert rounds > 5 and "error" not in await adding
+        assert known == 4 + len(new)
+        wrong = await error(lab, "users_add", users=[*new[:-1], {"impi": 7}])
+        assert wrong == f"users[{2 * SLICE}].impi: string expected, not a number", "none is added twice"
+        left = Client("test")
+        given_up = asyncio.ensure_future(ask(lab, "users_add", left, users=[{"impi": "x"}] * 2 * SLICE))
+        await asyncio.sleep(0)
+        lab.server.api.dispatcher.leave(left)
+        await asyncio.sleep(1)
+        assert not given_up.done() and lab.server.users.by_impi("x") is None
+        given_up.cancel()
 
     play(scenario)
 

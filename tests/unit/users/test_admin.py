@@ -12,6 +12,7 @@ from libreims.users.admin import UserAdmin, UserChanged
 from libreims.users.bindings import Binding, Bindings, BindingsChanged, Cause, Change
 from libreims.users.database import SubscriberDatabase
 from libreims.users.impu import candidates_of
+from libreims.users.reading import SLICE
 from support.manual_clock import ManualClock
 
 CONFIG = """
@@ -94,6 +95,66 @@ def test_all_users_of_a_message_or_none() -> None:
     assert lab.changed == []
     zeros = [{"impi": f"z{n}", "imsi": "000000000000000", "pwd": "x"} for n in range(2)]
     assert lab.admin.add_users(zeros) == ["z0", "z1"]
+
+
+def many(count: int) -> list[dict[str, object]]:
+    return [
+        {"impi": f"n{n}@d", "imsi": f"{n:015d}", "pwd": "x", "impu": [f"sip:n{n}", "tel:100"]}
+        for n in range(1, count + 1)
+    ]
+
+
+def test_many_users_are_added_in_steps_and_seen_all_at_once() -> None:
+    lab = Lab()
+    count = 3 * SLICE + 1
+    steps = 0
+    for _ in lab.admin.addition(many(count)):
+        steps += 1
+        assert len(lab.database) == 3 and not lab.changed
+    assert steps >= 6, "read in four slices, checked in three"
+    assert len(lab.database) == count + 3
+    assert [each.impi for each in lab.changed] == [f"n{n}@d" for n in range(1, count + 1)]
+    assert lab.owners("100") == ["a@d", "b@d", *(f"n{n}@d" for n in range(1, count + 1))]
+    assert lab.lines().count("was added to the users") == 10
+    assert f"and {count - 10} more up to n{count}@d" in lab.lines()
+    assert "tel:100 in impu of several users (a@d, b@d, n1@d)" in lab.lines()
+    assert lab.fails("add_users", many(2)).startswith("users[0]: impi: there is a user n1@d")
+
+
+def test_users_that_appear_while_many_are_added() -> None:
+    for rival, wrong in (
+        ({"impi": "n7@d", "pwd": "x"}, "users[6]: impi: there is a user n7@d already"),
+        (
+            {"impi": "r@d", "imsi": f"{SLICE:015d}", "pwd": "x"},
+            f"users[{SLICE - 1}]: imsi: {SLICE:015d} belongs to r@d already",
+        ),
+    ):
+        lab = Lab()
+        steps = list[None]()
+        with pytest.raises(LibreImsError) as error:
+            for _ in lab.admin.addition(many(2 * SLICE)):
+                steps.append(None)
+                if len(steps) == 4:  # all are read, and the first ones are checked
+                    lab.admin.add_users([rival])
+        assert str(error.value) == wrong
+        assert len(lab.database) == 4
+
+
+def test_who_stops_on_the_way_has_added_nobody() -> None:
+    lab = Lab()
+    addition = lab.admin.addition(many(2 * SLICE))
+    for _ in range(4):
+        next(addition)
+    addition.close()
+    assert len(lab.database) == 3 and not lab.changed
+
+
+def test_the_doubts_of_many_are_a_few_lines() -> None:
+    lab = Lab()
+    impu = {"impu": "tel:7", "imei": "35123456789012"}
+    lab.admin.add_users([each | {"impu": [impu]} for each in many(12)])
+    assert lab.lines().count("has an IMPU with imei, which counts only with multi_sim") == 10
+    assert "and the same of 2 more" in lab.lines()
 
 
 def test_doubts_about_new_users_are_said() -> None:

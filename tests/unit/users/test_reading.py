@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from libreims.base.errors import LibreImsError
-from libreims.config.schema import CallflowModifier, ImpuSettings
-from libreims.users.reading import Reading, changed_fields
+from libreims.config.schema import CallflowModifier, ImpuSettings, UserSettings
+from libreims.users.reading import SLICE, Reading, changed_fields
 
 
 class Reader:
@@ -14,13 +14,16 @@ class Reader:
 
     def fails(self, name: str, *values: object) -> str:
         with pytest.raises(LibreImsError) as error:
-            getattr(self.reading, name)(*values)
+            getattr(self if name == "users" else self.reading, name)(*values)
         return str(error.value)
+
+    def users(self, value: object) -> list[UserSettings]:
+        return [user for part in self.reading.users(value) for user in part]
 
 
 def test_users_are_read_like_ue_db() -> None:
     reader = Reader()
-    first, second = reader.reading.users(
+    first, second = reader.users(
         [
             {
                 "imsi": "001010000000001",
@@ -61,9 +64,23 @@ def test_every_wrong_entry_is_named_and_no_key_is_shown() -> None:
     assert many.endswith("and 50 more errors")
 
 
+def test_many_users_are_read_in_slices_and_each_wrong_one_is_named() -> None:
+    reader = Reader()
+    users: list[object] = [{"impi": f"u{number}"} for number in range(2 * SLICE + 1)]
+    assert [len(part) for part in reader.reading.users(users)] == [SLICE, SLICE, 1]
+    users[SLICE] = users[2 * SLICE] = 7
+    parts = reader.reading.users(users)
+    assert [len(next(parts)) for _ in range(3)] == [SLICE, SLICE - 1, 0]
+    with pytest.raises(LibreImsError) as error:
+        next(parts)
+    assert str(error.value) == "; ".join(
+        f"users[{index}]: object expected, not a number" for index in (SLICE, 2 * SLICE)
+    )
+
+
 def test_what_is_odd_is_told() -> None:
     reader = Reader()
-    reader.reading.users([{"impi": "a@d", "impu": ["precondition:silent", "a"], "colour": "red"}])
+    reader.users([{"impi": "a@d", "impu": ["precondition:silent", "a"], "colour": "red"}])
     assert any("precondition:silent" in each for each in reader.warnings)
     assert any("unused property 'colour'" in each for each in reader.warnings)
 
@@ -133,7 +150,7 @@ def test_nothing_gets_a_line_break_into_a_header(wrong: dict[str, object]) -> No
 
 def test_warnings_say_where_they_come_from_and_are_a_few() -> None:
     reader = Reader()
-    reader.reading.users([{"impi": "a", **{f"odd{number}": 1 for number in range(1000)}}])
+    reader.users([{"impi": "a", **{f"odd{number}": 1 for number in range(1000)}}])
     assert reader.warnings[0] == "remote API, users: unused property 'odd0'"
     assert reader.warnings[-1] == "remote API, users: and 990 more warnings"
     assert len(reader.warnings) == 11
