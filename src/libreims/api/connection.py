@@ -54,6 +54,8 @@ class Connection:
         self._send = send
         self._close = close
         """Ends the connection; the argument says why."""
+        self.known: Callable[[], None] = lambda: None
+        """Called when the client has authenticated; at the beginning where nobody has to."""
         self._challenge = ""
         """Of a client that is not authenticated yet."""
         self._timer: Cancellable | None = None
@@ -70,6 +72,7 @@ class Connection:
         else:
             frame = {"message": "ready", "type": TYPE, "name": settings.com_name}
             frame |= {"version": __version__, "product": PRODUCT}
+            self.known()
         self._answer(frame)
 
     def receive(self, frame: str | bytes) -> None:
@@ -178,6 +181,7 @@ class Connection:
             self._failed(frame, FAILED, why)
             return
         self._challenge = ""
+        self.known()
         self._authentication.succeeded(self._host)
         self._log.info(f"{self.client.name} authenticated")
         self._respond(frame, {"ready": True})

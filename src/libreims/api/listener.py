@@ -14,6 +14,7 @@ from typing import Final
 from aiohttp import web
 
 from libreims.api import tls
+from libreims.api.doorkeeper import STRANGER_OCTETS, Doorkeeper
 from libreims.base.errors import LibreImsError
 from libreims.base.log import LayerLog
 from libreims.net.address import text
@@ -101,10 +102,11 @@ class Listener:
         """One TCP connection, until it can carry HTTP."""
         loop = asyncio.get_running_loop()
         protocol = self._http()
+        keeper = Doorkeeper(protocol, lambda: self._too_much(protocol))
         self._strangers[protocol] = loop.call_later(HANDSHAKE, self._overdue, protocol)
         try:
             await loop.connect_accepted_socket(
-                lambda: protocol,
+                lambda: keeper,
                 connection,
                 ssl=context,
                 ssl_handshake_timeout=HANDSHAKE if context is not None else None,
@@ -112,6 +114,16 @@ class Listener:
         except OSError as error:
             self.admit(protocol)
             self._log.info(f"{text(peer)}: no TLS: {tls.refusal(error)}")
+
+    def _too_much(self, protocol: web.RequestHandler) -> None:
+        """Somebody sends and sends without saying who it is."""
+        transport = protocol.transport
+        if transport is not None:
+            peer = text(peer_of(transport.get_extra_info("peername")))
+            self._log.warn(
+                f"{peer} sent more than {STRANGER_OCTETS} octets and is not authenticated: connection closed"
+            )
+            transport.abort()
 
     def _overdue(self, protocol: web.RequestHandler) -> None:
         """A connection that is no WebSocket by now will not become one."""

@@ -12,12 +12,14 @@ import logging
 import ssl
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from aiohttp import WSMsgType, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from libreims.api.connection import Connection
+from libreims.api.doorkeeper import let_in
 from libreims.api.listener import Listener, peer_of
 from libreims.api.turns import Turns
 from libreims.base.log import LayerLog
@@ -30,6 +32,8 @@ MESSAGE_SIZE: Final = 4 << 20
 CONNECTIONS: Final = 1000
 QUEUE: Final = 8 << 20
 """Characters that may wait for a client that does not read."""
+TOTAL: Final = 256 << 20
+"""Characters that may wait for all clients together."""
 HIGH: Final = 1 << 20
 """Characters that have to be sent before the next request is read."""
 CLOSING: Final = 1.0
@@ -52,6 +56,7 @@ class WebSocketServer:
         self._connect = connect
         self._metrics = metrics
         self._pipes: set[Pipe] = set()
+        self._total = 0
         logger = logging.Logger("aiohttp.server")
         logger.addHandler(_ToLog(log))
         self._http = web.Server(self._serve, access_log=None, logger=logger)
@@ -113,7 +118,7 @@ class WebSocketServer:
         except ConnectionError:  # it has gone already
             return web.Response(status=400)
         self._listener.admit(request.protocol)
-        pipe = Pipe(websocket, request, self._log, self._turns)
+        pipe = Pipe(websocket, request, self._log, self._turns, self._waiting)
         self._pipes.add(pipe)
         try:
             await pipe.run(self._connect)
@@ -121,13 +126,28 @@ class WebSocketServer:
             self._pipes.discard(pipe)
         return websocket
 
+    def _waiting(self, change: int) -> None:
+        """More or fewer characters wait for a client: of too many the one who leaves most of them goes."""
+        self._total += change
+        if change > 0 and self._total > TOTAL:
+            worst = max(self._pipes, key=lambda pipe: pipe.waiting)
+            worst.close(
+                f"does not read {worst.waiting} characters that wait for it, and {self._total} wait for all"
+            )
+
 
 class Pipe:
     """One WebSocket: a bounded queue out, one message after the other in."""
 
     def __init__(
-        self, websocket: web.WebSocketResponse, request: web.BaseRequest, log: LayerLog, turns: Turns
+        self,
+        websocket: web.WebSocketResponse,
+        request: web.BaseRequest,
+        log: LayerLog,
+        turns: Turns,
+        changed: Callable[[int], None],
     ) -> None:
+        """`changed` is told how many characters more wait, or fewer."""
         self._websocket = websocket
         self._turns = turns
         self._transport = request.transport
@@ -136,7 +156,9 @@ class Pipe:
         self.name = text((self._host, port))
         self._log = log
         self._queue: deque[str] = deque()
-        self._size = 0
+        self.waiting = 0
+        """Characters in the queue."""
+        self._changed = changed
         self._more = asyncio.Event()
         self._drained = asyncio.Event()
         self._drained.set()
@@ -146,6 +168,8 @@ class Pipe:
         """Until either side ends it."""
         connection = connect(self.name, self._host, self.send, self.close)
         writer = asyncio.get_running_loop().create_task(self._write())
+        if self._transport is not None:
+            connection.known = partial(let_in, self._transport)
         try:
             connection.open()
             async for frame in self._websocket:
@@ -162,20 +186,22 @@ class Pipe:
         finally:
             connection.closed()
             writer.cancel()
-            self._drained.set()
+            self._ending = True
+            self._clear()
 
     def send(self, text: str) -> None:
         """Queue a message; a client that lets too many of them lie is cut off."""
         if self._ending:
             return
-        if self._size > QUEUE:
-            self.close(f"does not read what it asked for, {self._size} characters wait for it")
+        if self.waiting > QUEUE:
+            self.close(f"does not read what it asked for, {self.waiting} characters wait for it")
             return
         self._queue.append(text)
-        self._size += len(text)
+        self.waiting += len(text)
         self._more.set()
-        if self._size > HIGH:
+        if self.waiting > HIGH:
             self._drained.clear()
+        self._changed(len(text))
 
     def close(self, why: str) -> None:
         """End the connection, whatever is in its queue."""
@@ -183,9 +209,7 @@ class Pipe:
             return
         self._ending = True
         self._log.warn(f"{self.name} {why}: connection closed")
-        self._queue.clear()
-        self._size = 0
-        self._drained.set()
+        self._clear()
         if self._transport is not None:
             self._transport.abort()
 
@@ -213,13 +237,19 @@ class Pipe:
             try:
                 await self._websocket.send_str(text)
             except (ConnectionError, RuntimeError):  # gone; the reader has noticed or is about to
-                self._queue.clear()
-                self._size = 0
-                self._drained.set()
+                self._clear()
                 return
-            self._size = max(self._size - len(text), 0)
-            if self._size <= HIGH:
+            sent = min(len(text), self.waiting)  # nothing waits any more where it was closed meanwhile
+            self.waiting -= sent
+            self._changed(-sent)
+            if self.waiting <= HIGH:
                 self._drained.set()
+
+    def _clear(self) -> None:
+        self._queue.clear()
+        left, self.waiting = self.waiting, 0
+        self._changed(-left)
+        self._drained.set()
 
 
 class _ToLog(logging.Handler):

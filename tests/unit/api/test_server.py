@@ -16,9 +16,11 @@ from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatu
 from libreims.api import server as server_module
 from libreims.api import slices
 from libreims.api.connection import Connection
+from libreims.api.doorkeeper import STRANGER_OCTETS
 from libreims.base.errors import LibreImsError
 from libreims.base.log import Log
 from libreims.base.log_options import LogOptions
+from support.api import hmac_response
 from support.api_server import QUIET, serving
 from support.certificates import Authority
 from support.process import has_ipv6
@@ -117,11 +119,53 @@ async def test_a_reader_that_does_not_read_is_cut_off_and_others_do_not_notice(
             sent += 1
             await asyncio.sleep(0)
             assert sent < 20_000
-        assert pipe._size == 0
+        assert pipe.waiting == 0
         await until(lambda: len(served.server) == 1)
         assert "does not read what it asked for" in served.lab.log_text()
         assert "products" in await other.ask("license")
         silent.close()
+
+
+async def test_of_many_slow_readers_the_worst_goes_and_the_others_stay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server_module, "TOTAL", 100_000)
+    async with (
+        serving("log_options: 'all.level=none,com.level=info'") as served,
+        served.client() as first,
+        served.client() as second,
+        served.client() as third,
+    ):
+        pipes = {each.name: each for each in served.server._pipes}
+        host = served.host
+        slow, worse, good = (
+            pipes[f"{host}:{each.socket.local_address[1]}"] for each in (first, second, third)
+        )
+        slow.send("x" * 40_000)
+        worse.send("x" * 50_000)
+        good.send('{"message":"small"}')
+        assert not any(each._ending for each in pipes.values()), "together they may have as much"
+        good.send("x" * 20_000)
+        assert worse._ending and not slow._ending and not good._ending
+        assert served.server._total == slow.waiting + good.waiting == 60_019
+        assert (
+            "does not read 50000 characters that wait for it, and 110019 wait for all"
+            in served.lab.log_text()
+        )
+        assert await third.hear() == {"message": "small"}
+        assert len(await first.socket.recv()) == 40_000
+        await until(lambda: served.server._total == 0)
+    await until(lambda: len(served.server) == 0)
+    assert served.server._total == 0
+
+
+async def test_what_waited_for_a_client_that_has_gone_counts_no_more() -> None:
+    async with serving(config=QUIET) as served:
+        async with served.client():
+            (pipe,) = served.server._pipes
+        pipe.send("x" * 1000)
+        await until(lambda: len(served.server) == 0)
+        assert served.server._total == 0
 
 
 async def test_requests_are_not_read_while_their_answers_wait(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -373,3 +417,28 @@ async def test_long_answers_keep_their_place(monkeypatch: pytest.MonkeyPatch) ->
         assert (await client.hear())["message"] == "users_get"
         client.socket.transport.abort()
         await until(lambda: len(served.server) == 0)
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+async def test_strangers_cannot_send_much_and_those_who_are_known_can(tls: bool, certificates: Path) -> None:
+    trusted = trusting(certificates, "ours") if tls else None
+    extra = 'com_auth: {password: "secret"},' + (options(certificates) if tls else "")
+    async with serving(extra, tls=tls) as served:
+        with pytest.raises(ConnectionClosed):
+            async with served.client(tls=trusted) as client:
+                await client.say(" " * (STRANGER_OCTETS + 1000))
+                await client.hear()
+        assert f"sent more than {STRANGER_OCTETS} octets and is not authenticated" in served.lab.log_text()
+        async with served.client(tls=trusted, ready=False) as client:
+            hello = await client.hear()
+            right = hmac_response(hello, "secret")
+            assert (await client.ask("authenticate", res=right))["ready"]
+            for _ in range(3):
+                assert "products" in await client.ask("license", padding="x" * STRANGER_OCTETS)
+        await until(lambda: not served.server._http.connections)
+
+
+async def test_who_is_not_asked_for_a_password_is_no_stranger() -> None:
+    async with serving() as served, served.client() as client:
+        assert "products" in await client.ask("license", padding="x" * 2 * STRANGER_OCTETS)
+    assert "sent more than" not in served.lab.log_text()
