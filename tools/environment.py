@@ -66,7 +66,7 @@ def ensure(name: str) -> Path:
     wanted = plan(name)
     for base in _bases():
         ready = base / f"{name}-{wanted.key}" / "ready"
-        if ready.exists():
+        if os.path.exists(ready):  # ready.exists() raises where the folder is closed to us
             return ready.parent / "bin" / "python"
     writable = [base for base in _bases() if _writable(base)]
     if not writable:

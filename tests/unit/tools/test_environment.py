@@ -127,6 +127,12 @@ def test_a_repository_that_cannot_be_written_uses_the_cache(lab: Lab) -> None:
         ensure("run")
 
 
+def test_a_place_that_cannot_be_looked_at_is_none(lab: Lab) -> None:
+    """The folder of another user, say: here a name that no file system takes."""
+    lab.bases = (lab.bases[0].with_name("x" * 300), lab.bases[1])
+    assert ensure("run").is_relative_to(lab.bases[1])
+
+
 def test_a_damaged_pip_is_not_run(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     damaged = tmp_path / "pip.whl"
     damaged.write_bytes(b"not pip")
