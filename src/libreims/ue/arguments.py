@@ -40,7 +40,8 @@ _EPILOG = f"""\
 steps, done one after the other until one fails:
 {steps_help()}
 
-A TARGET of digits is a number of the home domain, +33... a global one, anything with a colon a URI.
+A TARGET of digits is a number of the home domain, +33... a global one, a word a user name of the home domain,
+anything with a colon a URI.
 At the end the phone hangs up and de-registers by itself.
 
 SIM file: a JSON object, or lines `name = value`; names: sim_algo, K, opc, op, sqn, res_len, impi, impu, pwd.

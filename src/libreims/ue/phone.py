@@ -155,6 +155,8 @@ class Phone:
         if ":" not in target:
             if "@" in target:
                 return f"sip:{target}"
+            if target[:1].isalpha():
+                return f"sip:{target}@{self.config.realm}"
             return str(Uri.tel(target, self.config.realm))
         return str(Uri.parse(target))
 

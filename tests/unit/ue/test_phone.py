@@ -36,6 +36,24 @@ async def ask(a: Phone, method: str, headers: list[Header] | None = None, body: 
     return await a.agent.ask(request, a.agent.server_flow)
 
 
+@pytest.mark.parametrize(
+    ("dialled", "uri"),
+    [
+        ("666", "tel:666;phone-context=ims.test"),
+        ("+33639980001", "tel:+33639980001"),
+        ("bob", "sip:bob@ims.test"),
+        ("bee", "sip:bee@ims.test"),
+        ("bob@example.org", "sip:bob@example.org"),
+        ("urn:service:sos", "urn:service:sos"),
+    ],
+)
+def test_what_a_user_dials(dialled: str, uri: str) -> None:
+    async def scenario(a: Phone, b: Phone) -> None:
+        assert a.uri_of(dialled) == uri.replace("ims.test", a.config.realm)
+
+    play(scenario)
+
+
 def test_options_tells_what_it_can_do() -> None:
     async def scenario(a: Phone, b: Phone) -> None:
         response = await ask(a, "OPTIONS")
