@@ -15,7 +15,7 @@ from libreims import __version__
 
 _EPILOG = """\
 other commands:
-  libreims demo     two simulated phones register, call each other and hang up: shows that it works
+  libreims demo     two simulated phones register, text and call each other: shows that it works
   libreims ue ...   a simulated phone; see libreims ue --help
   libreims ws ...   sends messages to the remote API of a running server; see libreims ws --help
   libreims docs     for developers: write docs/configuration.md and docs/compatibility.md anew
@@ -68,8 +68,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="libreims",
         usage="libreims [--check | --print] CONFIG\n       libreims demo\n       libreims ue ...\n"
         "       libreims ws ADDRESS MESSAGE...",
-        description="LibreIMS, an IMS server for LTE and 5G: P-CSCF, I-CSCF, S-CSCF and HSS in one program.\n"
-        "Runs in the foreground until SIGINT or SIGTERM.",
+        description="LibreIMS, an IMS server for LTE and 5G: P-CSCF, I-CSCF, S-CSCF, HSS and SMS centre\n"
+        "in one program. Runs in the foreground, takes commands (try help), ends on quit, SIGINT or SIGTERM.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

@@ -97,7 +97,7 @@ class Session:
     def event(self, side: str, event: Event) -> None:
         """A party tells something.
 
-        One of the three places where any exception is caught: a fault in a call ends this call, not the
+        One of the places where any exception is caught: a fault in a call ends this call, not the
         server.
         """
         handler = TABLE.get((self.state, side, type(event)))

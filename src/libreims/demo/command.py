@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="libreims demo",
         description="Starts the server and two simulated phones on this machine. They register, through "
         "IPsec where this machine lets them, text and call each other, and call an echo. Shows the messages "
-        "and says whether it worked. Takes 12 seconds.",
+        "and says whether it worked. Takes about 10 seconds.",
         allow_abbrev=False,
     )
     parser.add_argument("--keep", action="store_true", help="keep the log file when all went well, too")

@@ -220,7 +220,7 @@ COMMANDS: Final[dict[str, MonitorCommand]] = {
         "impi|impu text",
         "Send an SMS.",
         Monitor._sms,
-        "The user is looked for by its IMPI, then by its IMPU:\n  sms 0600000124 See you at six",
+        "The user is looked for by its IMPI, then by its IMPU:\n  sms 1008 See you at six",
     ),
     "sms_flush": MonitorCommand("impi", "Drop the SMS that wait for a user.", Monitor._sms_flush),
     "mms": MonitorCommand(
@@ -233,7 +233,7 @@ COMMANDS: Final[dict[str, MonitorCommand]] = {
         Monitor._mt_call,
         "callee is an IMPI, an IMPU or a contact URI. duration is in seconds. sip_file has the SDP that is\n"
         'offered, instead of mt_call_sdp_file; "" leaves it out. caller is an IMPU, a number or any name.\n'
-        '  mt_call 0600000124 -d 10\n  mt_call sip:bob "" Lab',
+        '  mt_call 1008 -d 10\n  mt_call sip:bob "" Lab',
     ),
     "dialog": MonitorCommand("", "List the dialogs.", Monitor._dialog),
     "dialog_set": MonitorCommand(

@@ -32,7 +32,7 @@ The password, where the server wants one, comes from --password-file, from the e
 
 examples:
   libreims ws 127.0.0.1 config_get
-  libreims ws 127.0.0.1:9003 '{{"message": "mt_call", "impu": "0600000124", "duration": 10}}'
+  libreims ws 127.0.0.1:9003 '{{"message": "mt_call", "impu": "1008", "duration": 10}}'
   libreims ws [::1]:9003 -e users_update -e dialog
   libreims ws ims.example --ca ca.pem --raw - < messages.json
 
