@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -24,14 +25,26 @@ exit status: 0 when all went well, 1 when the configuration or the machine stand
 against it, 2 for wrong arguments
 """
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What a full disk, or a terminal that is gone, does to our output; other files say their names."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program with these arguments (those of the process by default); returns the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = _COMMANDS.get(arguments[0]) if arguments else None
     try:
-        return command(arguments[1:]) if command is not None else _server(arguments)
+        status = command(arguments[1:]) if command is not None else _server(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return status
     except BrokenPipeError:
+        return 1
+    except OSError as error:
+        if error.filename is not None or error.errno not in _NO_ROOM:
+            raise
+        with contextlib.suppress(OSError):
+            print(f"Error: the output cannot be written: {error.strerror}", file=sys.stderr)
         return 1
     finally:
         _let_output_go()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -73,6 +74,40 @@ def start(*arguments: str) -> subprocess.Popen[bytes]:
         env=environment,
         cwd=ROOT,
     )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("buffered", ["", "1"], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("mode", [[], ["--check"], ["--print"]], ids=["start", "check", "print"])
+def test_output_without_room_is_one_line_and_an_exit_status(
+    mode: list[str], buffered: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "ims.cfg"
+    path.write_text('domain: "d", sip_addr: "::1"')
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "libreims", *mode, str(path)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=dict(os.environ, PYTHONPATH=str(ROOT / "src"), PYTHONUNBUFFERED=buffered),
+            timeout=60,
+        )
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        b"Error: the output cannot be written: No space left on device\n",
+    )
+
+
+def test_other_faults_of_the_system_are_not_taken_for_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    def part(given: object) -> int:
+        raise fault
+
+    stand_in = types.ModuleType("libreims.demo")
+    monkeypatch.setattr(stand_in, "main", part, raising=False)
+    monkeypatch.setitem(sys.modules, "libreims.demo", stand_in)
+    for fault in (OSError(errno.ENOSPC, "No space", "a file"), PermissionError(errno.EACCES, "no")):
+        with pytest.raises(type(fault)):
+            cli.main(["demo"])
 
 
 def test_a_reader_that_has_seen_enough_gets_no_traceback(tmp_path: Path) -> None:
