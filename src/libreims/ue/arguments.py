@@ -114,7 +114,7 @@ def parser() -> argparse.ArgumentParser:
     add("--trace", action="store_true", help="print every message whole")
     add("--json", action="store_true", help="JSON lines as things happen, the last one a summary")
     add = made.add_argument_group("load").add_argument
-    add("--count", type=int, default=1, metavar="N", help="so many phones, identities counted up, keys the same")
+    add("--count", type=int, default=1, metavar="N", help="so many phones, all with the same keys")
     add("--rate", type=float, default=10.0, metavar="R", help="phones per second (default %(default)s)")
     return made
 
