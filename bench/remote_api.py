@@ -15,6 +15,7 @@ from libreims.api.client import Client
 from libreims.api.wire import encode
 from libreims.base.log import Log
 from libreims.run import COLLECT_OLDER, COLLECT_YOUNG
+from libreims.sms.centre import MOST_OF_USER
 from support.api import Link
 from support.calls import connected
 from support.lab import CONFIG, Lab
@@ -75,6 +76,9 @@ async def users() -> None:
         for number in range(USERS)
     ]
     await turns(lab, f"users_add, {USERS} users more", {"message": "users_add", "users": new})
+    for number in range(MOST_OF_USER):
+        lab.server.sms.control.send(f"message {number}", impi="u1@ims.test")
+    await turns(lab, f"sms_flush, {MOST_OF_USER} SMS", {"message": "sms_flush", "impi": "u1@ims.test"})
 
 
 async def turns(lab: Lab, name: str, message: dict[str, object]) -> None:

@@ -7,9 +7,11 @@ from typing import Any, Final
 
 from libreims.api.client import Client
 from libreims.api.services import ApiServices
-from libreims.api.table import Command, Members, Parameter
+from libreims.api.slices import in_steps
+from libreims.api.table import Command, Members, Parameter, Result
 from libreims.base.errors import LibreImsError
 from libreims.config.kinds import Boolean, Integer, Number, Text
+from libreims.sms.centre import SLICE
 from libreims.sms.control import Octets
 from libreims.sms.events import SmsReceived
 
@@ -70,9 +72,15 @@ class MessagingCommands:
         members: Members = {"impi": sent.impi, "parts": sent.parts, "pending": sent.pending}
         return members | {"waits_for": sent.waits_for} if sent.waits_for else members
 
-    def flush(self, client: Client, impi: str) -> Members:
-        """How many there were."""
-        return {"flushed": self._sms.flush(impi)}
+    def flush(self, client: Client, impi: str) -> Result:
+        """How many there were; of many not all are flushed where the client goes before the answer."""
+        if self._sms.pending(impi) > SLICE:
+            return in_steps(self._sms.flushing(impi), _flushed)
+        return _flushed(self._sms.flush(impi))
+
+
+def _flushed(count: int) -> Members:
+    return {"flushed": count}
 
 
 def received(event: SmsReceived) -> Members:

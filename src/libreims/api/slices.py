@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from libreims.api.table import Members, Result
 from libreims.api.wire import Prepared, encoded
+from libreims.base.steps import Steps
 
 SLICE: Final = 100
 """Elements that are made in one go: about a millisecond."""
@@ -37,8 +38,11 @@ async def _long(name: str, first: list[Members], left: Iterator[T], view: Callab
             return {name: array}
 
 
-async def in_steps(steps: Iterator[None]) -> Members:
-    """The empty response, after steps between which others have their turn."""
-    for _ in steps:
+async def in_steps(steps: Steps[T], members: Callable[[T], Members]) -> Members:
+    """The response that `members` makes of a result; between two steps others have their turn."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return members(end.value)
         await asyncio.sleep(0)
-    return {}

@@ -104,7 +104,7 @@ class UserCommands:
     def add(self, client: Client, users: object) -> Result:
         """All of them or none; many are read and checked between other things."""
         if isinstance(users, list) and len(users) > SLICE:
-            return in_steps(self._admin.addition(users))
+            return in_steps(self._admin.addition(users), lambda impis: {})
         self._admin.add_users(users)
         return {}
 

@@ -15,6 +15,7 @@ from typing import Final
 from libreims.base.bus import Bus
 from libreims.base.clock import Cancellable, Clock, UtcClock
 from libreims.base.log import LayerLog
+from libreims.base.steps import Steps
 from libreims.base.tokens import Tokens
 from libreims.config.store import ConfigStore
 from libreims.proto.sms.failure import FailureCause, Status
@@ -22,7 +23,7 @@ from libreims.proto.sms.rp_cause import RpCause
 from libreims.proto.sms.timestamp import Timestamp
 from libreims.sms.errors import SmsRefused
 from libreims.sms.events import PendingChanged
-from libreims.sms.item import Item
+from libreims.sms.item import Item, State
 from libreims.sms.ledger import Ledger
 from libreims.sms.pending import Pending, Submission
 from libreims.sms.port import Outcome, SmsBearer
@@ -47,6 +48,8 @@ SHORTEST_RETRY: Final = 1.0
 MOST_OF_USER: Final = 10_000
 MOST: Final = 200_000
 """Messages that wait, for one user and for all together."""
+SLICE: Final = 200
+"""Messages that are flushed in one go: about two milliseconds."""
 Zone = Callable[[float], int]
 """The time zone at a moment (UTC), in quarters of an hour east of Greenwich."""
 
@@ -216,12 +219,22 @@ class SmsCentre:
         """SMS-COMMAND: the sender takes a message back."""
         self._remove([self._items[pending.id]], Status.DELETED_BY_ORIGINATOR, "its sender deleted it")
 
-    def flush(self, impi: str) -> int:
-        """Give up every message for a user; returns how many there were."""
+    def flushing(self, impi: str) -> Steps[int]:
+        """Give up every message for a user, in steps of a few milliseconds; the result is how many they were.
+
+        What is under way comes last, so that nothing else is sent meanwhile.
+        """
         queue = self._queues.get(impi)
         items = queue.items if queue is not None else []
-        self._remove(items, Status.DELETED_BY_ADMINISTRATION, "flushed")
-        return len(items)
+        flushed = 0
+        while items:
+            left = [each for each in items[-SLICE:] if each.state is not State.GONE]
+            del items[-SLICE:]
+            self._remove(left, Status.DELETED_BY_ADMINISTRATION, "flushed")
+            flushed += len(left)
+            if items:
+                yield
+        return flushed
 
     def _remove(self, items: Sequence[Item], status: Status, why: str) -> None:
         if items:
@@ -276,9 +289,10 @@ class SmsCentre:
         """See `Keeper`."""
         utc = self.utc()
         now = Timestamp.at(utc, self._zone(utc))
+        expires = self.expires()
         reports = []
         for item in items:
-            report = status_report(item.pending, status, now, self.new_id, self.expires())
+            report = status_report(item.pending, status, now, self.new_id, expires)
             if report is not None and self._takes_report(report.impi):
                 reports.append(report)
         try:

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from libreims.base.errors import LibreImsError
 from libreims.base.log import LayerLog
+from libreims.base.steps import Steps, finish
 from libreims.base.tokens import Tokens
 from libreims.config.store import ConfigStore
 from libreims.proto.sms.deliver import Deliver
@@ -110,9 +111,13 @@ class SmsControl:
 
     def flush(self, impi: str) -> int:
         """Give up all messages for a user; returns how many there were. Raises LibreImsError."""
+        return finish(self.flushing(impi))
+
+    def flushing(self, impi: str) -> Steps[int]:
+        """`flush` in steps; LibreImsError is raised before the first one."""
         if self._users.by_impi(impi) is None and not self._centre.pending_of(impi):
             raise LibreImsError(f"impi: {impi} is no user of ue_db")
-        return self._centre.flush(impi)
+        return self._centre.flushing(impi)
 
     def pending(self, impi: str) -> int:
         """How many messages wait for a user."""

@@ -15,8 +15,8 @@ def status_report(
     pending: Pending, status: Status, now: Timestamp, new_id: Callable[[], str], expires_at: float
 ) -> Pending | None:
     """The report for the sender of a message that has left the centre; None where it wants none."""
-    origin, tpdu, utc = pending.origin, pending.tpdu, now.utc
+    origin, tpdu = pending.origin, pending.tpdu
     if origin is None or origin.destination is None or not origin.report or not isinstance(tpdu, Deliver):
         return None
     report = StatusReport(origin.reference, origin.destination, tpdu.timestamp, now, status)
-    return Pending(new_id(), origin.impi, origin.impu, report, utc or 0.0, expires_at)
+    return Pending(new_id(), origin.impi, origin.impu, report, now.utc or 0.0, expires_at)

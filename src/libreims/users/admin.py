@@ -9,12 +9,13 @@ old one, and whoever looks it up from then on sees it.  Called by `api.users`; w
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from libreims.base.bus import Bus
 from libreims.base.errors import LibreImsError
 from libreims.base.log import LayerLog
+from libreims.base.steps import Steps, finish
 from libreims.config.schema import ImpuSettings, UserSettings
 from libreims.config.store import ConfigStore
 from libreims.users.bindings import Bindings, Cause
@@ -56,15 +57,9 @@ class UserAdmin:
 
     def add_users(self, users: object) -> list[str]:
         """Add users, given as in `ue_db`: all or none. Returns their IMPIs; raises LibreImsError."""
-        steps = self.addition(users)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                impis: list[str] = end.value
-                return impis
+        return finish(self.addition(users))
 
-    def addition(self, users: object) -> Generator[None, None, list[str]]:
+    def addition(self, users: object) -> Steps[list[str]]:
         """`add_users` in steps of a few milliseconds: others may have their turn in between.
 
         Whoever stops before the end has added nobody.

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from libreims.base.steps import finish
 from libreims.proto.sms.address import TypeOfNumber
+from libreims.sms.centre import SLICE
 from support.api import Link, ask, error
 from support.lab import CONFIG, DOMAIN, EPOCH, Lab, play
 from support.sms_phone import phones
@@ -194,3 +196,47 @@ def test_the_centre_address_of_the_configuration() -> None:
         await received.acknowledge()
 
     play(scenario, CONFIG + 'sms_centre_address: { number: "+33600000000" },')
+
+
+def test_many_messages_are_flushed_between_other_things() -> None:
+    async def scenario(lab: Lab) -> None:
+        sms = lab.server.sms.control
+        count = 2 * SLICE + 10
+        for number in range(count):
+            sms.send(f"{number}", impi="bob@ims.test")
+        flushing = asyncio.ensure_future(ask(lab, "sms_flush", impi="bob@ims.test"))
+        left = []
+        while not flushing.done():
+            await asyncio.sleep(0)
+            left.append(sms.pending("bob@ims.test"))
+            if left[-1] == 10 and left.count(10) == 1:  # what comes now came after the request
+                sms.send("new", impi="bob@ims.test")
+        assert [each for each in (count, SLICE + 10, 10, 1) if each in left] == [count, SLICE + 10, 10, 1]
+        assert (await flushing)["flushed"] == count
+        assert sms.pending("bob@ims.test") == 1
+        assert (await ask(lab, "sms_flush", impi="bob@ims.test"))["flushed"] == 1
+
+    play(scenario)
+
+
+def test_what_arrives_while_many_are_flushed_was_not_flushed() -> None:
+    async def scenario(lab: Lab) -> None:
+        sms = lab.server.sms.control
+        for number in range(SLICE + 3):
+            sms.send(f"{number}", impi="bob@ims.test")
+        flushing = sms.flushing("bob@ims.test")
+        next(flushing)
+        assert sms.pending("bob@ims.test") == 3, "the newest go first"
+        (bob,) = await phones(lab, "bob")
+        received = await bob.receive()
+        assert received.text == "0"
+        await received.acknowledge()
+        second = await bob.receive()
+        assert sms.pending("bob@ims.test") == 2
+        assert finish(flushing) == SLICE + 2
+        assert sms.pending("bob@ims.test") == 0
+        await second.acknowledge()
+        await asyncio.sleep(100)
+        assert bob.idle
+
+    play(scenario)

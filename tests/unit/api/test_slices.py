@@ -1,11 +1,12 @@
 """`api.slices`: long arrays leave turns for others, short ones are there at once."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from typing import Any
 
 from libreims.api.slices import SLICE, in_slices, in_steps
 from libreims.api.wire import encode
+from libreims.base.steps import Steps
 from support.virtual import run
 
 
@@ -50,10 +51,11 @@ def test_between_two_steps_others_have_their_turn() -> None:
     async def scenario() -> None:
         order: list[str] = []
 
-        def steps() -> Iterator[None]:
+        def steps() -> Steps[str]:
             for number in range(3):
                 order.append(f"step {number}")
                 yield
+            return "all"
 
         async def others() -> None:
             while True:
@@ -61,7 +63,7 @@ def test_between_two_steps_others_have_their_turn() -> None:
                 await asyncio.sleep(0)
 
         meanwhile = asyncio.ensure_future(others())
-        assert await in_steps(steps()) == {}
+        assert await in_steps(steps(), lambda result: {"made": result}) == {"made": "all"}
         meanwhile.cancel()
         assert order[:5] == ["step 0", "others", "step 1", "others", "step 2"]
 
