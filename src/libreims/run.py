@@ -22,6 +22,7 @@ from libreims.config.load import load
 from libreims.config.schema import Settings
 from libreims.config.source import ConfigErrors, ConfigWarning
 from libreims.config.store import ConfigStore
+from libreims.ipsec.agreements import Agreements
 from libreims.monitor.monitor import Monitor
 from libreims.monitor.session import Typist
 from libreims.net.address import text
@@ -120,7 +121,8 @@ async def _serve_with(config: ConfigStore, log: Log, store: Store | None, typist
     gc.set_threshold(COLLECT_YOUNG, COLLECT_OLDER, 20)
     users, addresses = len(server.users), ", ".join(map(text, server.transport.addresses))
     print(
-        f"Ready: {users} users, SIP on {addresses} (UDP and TCP){_ipsec(server)}{_remote_api(server)}",
+        f"Ready: {users} users, SIP on {addresses} (UDP and TCP)"
+        f"{ipsec_hosts(server.agreements)}{_remote_api(server)}",
         flush=True,
     )
     if server.without_ipsec:
@@ -166,10 +168,13 @@ def _tunnel(hosts: Iterable[str], settings: Settings, loop: asyncio.AbstractEven
     )
 
 
-def _ipsec(server: Server) -> str:
+def ipsec_hosts(agreements: Agreements | None) -> str:
     """For which addresses there is IPsec, for the line on the console."""
-    agreements = server.agreements
-    return f", IPsec for {', '.join(sorted(agreements.hosts))}" if agreements is not None else ""
+    if agreements is None:
+        return ""
+    if not agreements.offer.pairs:
+        return ", no algorithms for IPsec"
+    return f", IPsec for {', '.join(sorted(agreements.hosts))}"
 
 
 def _remote_api(server: Server) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from libreims.run import run
+from libreims.run import ipsec_hosts, run
 
 
 def config(tmp_path: Path, text: str) -> str:
@@ -36,6 +37,19 @@ def test_faults_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], te
     log = f', log_filename: "{tmp_path}/ims.log"'
     assert run(config(tmp_path, text + (log if not text.endswith("[") else ""))) == 1
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("pairs", "said"),
+    [
+        ((("hmac-sha-1-96", "aes-cbc"),), ", IPsec for 127.0.0.1, ::1"),
+        ((), ", no algorithms for IPsec"),
+    ],
+)
+def test_ready_says_where_there_is_ipsec(pairs: tuple[tuple[str, str], ...], said: str) -> None:
+    agreements = SimpleNamespace(hosts=frozenset({"::1", "127.0.0.1"}), offer=SimpleNamespace(pairs=pairs))
+    assert ipsec_hosts(agreements) == said  # type: ignore[arg-type]
+    assert ipsec_hosts(None) == ""
 
 
 def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
