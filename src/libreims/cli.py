@@ -11,8 +11,14 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from libreims import __version__
+
+if TYPE_CHECKING:
+    from libreims.config.schema import Settings
+    from libreims.config.source import Diagnosis
+    from libreims.config.tree import Obj
 
 _EPILOG = """\
 other commands:
@@ -66,7 +72,7 @@ def _server(arguments: list[str]) -> int:
         from libreims.api import files
         from libreims.config.check import check
 
-        return check(options.config, others=files.problems)
+        return check(options.config, others=files.problems, doubt=_doubt)
     if options.print:
         from libreims.config.check import print_merged
 
@@ -74,6 +80,14 @@ def _server(arguments: list[str]) -> int:
     from libreims.run import run
 
     return run(options.config)
+
+
+def _doubt(settings: Settings, tree: Obj, diagnosis: Diagnosis) -> None:
+    """Look at `sim_events`, where there are any: that takes most parts of the server."""
+    if settings.sim_events:
+        from libreims.api import rehearsal
+
+        rehearsal.doubt(settings, tree, diagnosis)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import TextIO
 
-from libreims.config.load import load, parse
+from libreims.config.load import Doubt, load, parse
 from libreims.config.schema import Settings
 from libreims.config.source import ConfigErrors, ConfigWarning, Diagnosis
 from libreims.config.tree import plain
@@ -19,14 +19,16 @@ def check(
     errors: TextIO | None = None,
     *,
     others: Callable[[Settings], Iterable[str]] = lambda settings: (),
+    doubt: Doubt | None = None,
 ) -> int:
     """Read a configuration and tell what is wrong with it; returns the exit status, 0 or 1.
 
-    `others` looks at what only other parts of the program know: a sentence for each mistake.
+    `others` looks at what only other parts of the program know: a sentence for each mistake;
+    `doubt` warns of what they know.
     """
     output, errors = output or sys.stdout, errors or sys.stderr
     try:
-        loaded = load(path)
+        loaded = load(path, doubt)
     except ConfigErrors as problems:
         _warn(problems.warnings, output)
         for error in problems.errors:

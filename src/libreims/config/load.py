@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -23,6 +23,10 @@ SIZE_LIMIT = 1 << 28
 
 _SHORT_MNC = re.compile(r"ims\.mnc(\d\d)\.mcc(\d{3})\.3gppnetwork\.org")
 """A home domain made without the leading zero of TS 23.003 §13.2."""
+
+
+Doubt = Callable[[Settings, Obj, Diagnosis], None]
+"""Warns of values that are allowed but hardly meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +57,18 @@ def unify_line_ends(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
-def load(path: str) -> Loaded:
-    """Read a configuration file with what it includes; raises ConfigErrors."""
+def load(path: str, doubt: Doubt | None = None) -> Loaded:
+    """Read a configuration file with what it includes; raises ConfigErrors.
+
+    `doubt` warns of what only other parts of the program know.
+    """
     diagnosis = Diagnosis()
     with _without_collector():
         tree = parse(path, diagnosis)
-        return _typed(tree, diagnosis, os.path.dirname(path))
+        settings = _typed(tree, diagnosis, os.path.dirname(path))
+        if doubt is not None:
+            doubt(settings, tree, diagnosis)
+    return Loaded(settings, tuple(diagnosis.warnings), tree)
 
 
 def loads(text: str, directory: str = "", name: str = "ims.cfg") -> Loaded:
@@ -67,7 +77,8 @@ def loads(text: str, directory: str = "", name: str = "ims.cfg") -> Loaded:
     text = unify_line_ends(text)
     diagnosis = Diagnosis()
     tree = parse(path, diagnosis, lambda wanted: text if wanted == path else read_text(wanted))
-    return _typed(tree, diagnosis, directory)
+    settings = _typed(tree, diagnosis, directory)
+    return Loaded(settings, tuple(diagnosis.warnings), tree)
 
 
 def parse(path: str, diagnosis: Diagnosis, read: ReadText = read_text) -> Obj:
@@ -75,7 +86,7 @@ def parse(path: str, diagnosis: Diagnosis, read: ReadText = read_text) -> Obj:
     return Parser(diagnosis, read).parse(path)
 
 
-def _typed(tree: Obj, diagnosis: Diagnosis, directory: str) -> Loaded:
+def _typed(tree: Obj, diagnosis: Diagnosis, directory: str) -> Settings:
     if diagnosis.errors:
         # What follows an error of syntax is not what was meant: checking it would mislead.
         diagnosis.check()
@@ -86,7 +97,7 @@ def _typed(tree: Obj, diagnosis: Diagnosis, directory: str) -> Loaded:
     reader.flush()
     diagnosis.check()
     _doubt(settings, tree, diagnosis)
-    return Loaded(settings, tuple(diagnosis.warnings), tree)
+    return settings
 
 
 def _doubt(settings: Settings, tree: Obj, diagnosis: Diagnosis) -> None:
