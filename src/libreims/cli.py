@@ -41,8 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = _COMMANDS.get(arguments[0]) if arguments else None
     try:
         status = command(arguments[1:]) if command is not None else _server(arguments)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        _write_the_rest()
         return status
     except BrokenPipeError:
         return 1
@@ -54,6 +53,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     finally:
         _let_output_go()
+
+
+def _write_the_rest() -> None:
+    """What is buffered still; a terminal that is gone misses nothing. Raises OSError."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
 
 
 def _let_output_go() -> None:

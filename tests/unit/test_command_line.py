@@ -123,6 +123,30 @@ def test_a_reader_that_has_seen_enough_gets_no_traceback(tmp_path: Path) -> None
     program.stderr.close()
 
 
+def test_a_terminal_that_is_gone_misses_nothing() -> None:
+    """What was still buffered for it (EIO) is no failure of what the program did."""
+    near, far = os.openpty()
+    code = (
+        "import sys, types, libreims.cli as cli\n"
+        "def main(arguments):\n"
+        "    sys.stdin.read()\n"
+        "    sys.stdout.write('prompt')\n"
+        "    return 0\n"
+        "sys.modules['libreims.demo'] = types.ModuleType('libreims.demo')\n"
+        "sys.modules['libreims.demo'].main = main\n"
+        "sys.exit(cli.main(['demo']))\n"
+    )
+    environment = dict(os.environ, PYTHONPATH=str(ROOT / "src"))
+    program = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=far, stderr=far, env=environment
+    )
+    os.close(far)
+    os.close(near)
+    assert program.stdin is not None
+    program.stdin.close()
+    assert program.wait(30) == 0
+
+
 def test_little_is_loaded_to_say_the_version() -> None:
     code = (
         "import sys, libreims.cli\n"
