@@ -136,7 +136,7 @@ def test_a_terminal_that_is_gone_misses_nothing() -> None:
         "sys.modules['libreims.demo'].main = main\n"
         "sys.exit(cli.main(['demo']))\n"
     )
-    environment = dict(os.environ, PYTHONPATH=str(ROOT / "src"))
+    environment = dict(os.environ, PYTHONPATH=str(ROOT / "src"), PYTHONUNBUFFERED="")
     program = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=far, stderr=far, env=environment
     )
