@@ -30,6 +30,17 @@ def _demo(tmp_path: Path, *options: str) -> subprocess.Popen[str]:
     )
 
 
+def _until_ready(process: subprocess.Popen[str]) -> str:
+    """What it says until its server stands."""
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        if line.startswith("The server is ready"):
+            return said
+    raise AssertionError(said)
+
+
 def _left(tmp_path: Path) -> list[str]:
     """Command lines of processes that belong to a demo of this directory."""
     found = []
@@ -44,8 +55,11 @@ def _left(tmp_path: Path) -> list[str]:
 
 
 def test_two_phones_register_talk_hold_and_hear_the_echo(tmp_path: Path) -> None:
-    process, other = _demo(tmp_path), _demo(tmp_path, "--no-ipsec", "--no-ladder")
-    out, _ = process.communicate(timeout=60)
+    process = _demo(tmp_path)
+    begun = _until_ready(process)  # where both are on loopback it has a port by then
+    other = _demo(tmp_path, "--no-ipsec", "--no-ladder")
+    rest, _ = process.communicate(timeout=60)
+    out = begun + rest
     assert "VERDICT: it works" in out, out
     assert process.returncode == 0
     without, _ = other.communicate(timeout=60)
