@@ -120,13 +120,13 @@ async def _serve_with(config: ConfigStore, log: Log, store: Store | None, typist
         gc.enable()
     gc.set_threshold(COLLECT_YOUNG, COLLECT_OLDER, 20)
     users, addresses = len(server.users), ", ".join(map(text, server.transport.addresses))
+    if server.without_ipsec:
+        print(f"Warning: {server.without_ipsec}", flush=True)
     print(
         f"Ready: {users} users, SIP on {addresses} (UDP and TCP)"
         f"{ipsec_hosts(server.agreements)}{_remote_api(server)}",
         flush=True,
     )
-    if server.without_ipsec:
-        print(f"Warning: {server.without_ipsec}", flush=True)
     log.layer("ims").info(f"started with {users} users on {addresses}")
     typist.start(Monitor(server.api), log)
     await ended.wait()
