@@ -75,6 +75,7 @@ class Agreement:
         "nonce",
         "number",
         "offered",
+        "offered_at",
         "ours",
         "ports",
         "proven",
@@ -95,6 +96,8 @@ class Agreement:
         """Of the challenge that it was offered with."""
         self.offered: tuple[str, ...] = ()
         """Security-Client of the REGISTER that was challenged, until it is agreed on."""
+        self.offered_at = 0.0
+        """Time of the clock."""
         self.said = str(self.ours)
         """Security-Server of the challenge."""
         self.reached = False

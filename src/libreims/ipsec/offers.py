@@ -33,7 +33,6 @@ class Offers:
         self._clock = clock
         self._log = log
         self._by_nonce: dict[str, Agreement] = {}
-        self._made: dict[str, float] = {}  # when, by nonce
         self._by_user: dict[str, list[Agreement]] = {}
         self._told = float("-inf")
 
@@ -47,13 +46,13 @@ class Offers:
     def add(self, agreement: Agreement) -> None:
         """A challenge with this one is about to leave."""
         self._by_nonce[agreement.nonce] = agreement
-        self._made[agreement.nonce] = self._clock.time()
+        agreement.offered_at = self._clock.time()
         self._by_user.setdefault(agreement.impi, []).append(agreement)
 
     def forget(self, agreement: Agreement) -> None:
         """It is none any more; harmless for what is none."""
         if self._by_nonce.get(agreement.nonce) is agreement:
-            del self._by_nonce[agreement.nonce], self._made[agreement.nonce]
+            del self._by_nonce[agreement.nonce]
         of_user = self._by_user.get(agreement.impi)
         if of_user is not None and agreement in of_user:
             of_user.remove(agreement)
@@ -74,7 +73,7 @@ class Offers:
             gone = of_user[:1]
         if not gone and len(self._by_nonce) >= min(limit, MAX_WAITING):
             gone = list(islice((each for each in self._by_nonce.values() if each is not through), 1))
-            if gone and self._clock.time() - self._made[gone[0].nonce] < YOUNG:
+            if gone and self._clock.time() - gone[0].offered_at < YOUNG:
                 raise LibreImsError(
                     f"{len(self)} other phones are registering at this moment, it has to come again later"
                 )
